@@ -1,0 +1,1 @@
+"""The running process: command line, inventory, scheduling, diagnosis, exposition."""

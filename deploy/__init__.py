@@ -1,0 +1,1 @@
+"""Per-province bundles: units, containers, scrape configuration; and the lab."""

@@ -1,0 +1,1 @@
+"""What can be measured, and the words that every other package shares."""

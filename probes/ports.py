@@ -1,0 +1,132 @@
+"""The edges that a probe touches: what is shared and long-lived belongs to `Net`, time to `Clock`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+from pydantic import SecretStr
+
+from probes.model import Beat, Reason, Result, Settings
+
+
+class Clock(Protocol):
+    """Time as the agent sees it; durations are monotonic, wall time is for display."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since 1970 (UTC)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PingWindow:
+    """What one stream of echo requests has seen.
+
+    The first group is the window that closes now (requests whose fate became final since the last one closed), the
+    second the last 60 s, the third absolute since the stream began. Times in seconds.
+    """
+
+    sent: int
+    received: int
+    errors: int
+    error_hop: str | None
+    rtts_s: Sequence[float]
+
+    recent_sent: int
+    recent_received: int
+    recent_rtts_s: Sequence[float]
+    jitter_s: float | None
+
+    total_sent: int
+    total_received: int
+    total_late: int
+    total_duplicates: int
+    total_errors: int
+    rtt_counts: tuple[int, ...]
+    rtt_sum_s: float
+
+
+class Pings(Protocol):
+    """The ICMP engine: sends at its own pace, stamps in the kernel."""
+
+    async def window(self, stream: str, address: str, packets_per_s: float, *, continuous: bool = True) -> PingWindow:
+        """Close and return the window of a stream.
+
+        A stream that does not run yet starts with a burst of five requests, and the window closes when their fates
+        are final. A continuous stream goes on afterwards; it ends when nobody has asked for 3 windows' time.
+        """
+        ...
+
+
+SnmpValue = int | float | str | bytes
+
+
+NO_SECRET = SecretStr("")
+
+
+@dataclass(frozen=True, slots=True)
+class SnmpAgent:
+    """Where and how one device is asked; protocols are named as in `probes.model.Credential`."""
+
+    address: str
+    port: int
+    version: str
+    community: SecretStr = NO_SECRET
+    user: str = ""
+    auth_protocol: str | None = None
+    auth_key: SecretStr = NO_SECRET
+    privacy_protocol: str | None = None
+    privacy_key: SecretStr = NO_SECRET
+
+
+class SnmpError(Exception):
+    """A device gave no usable answer; `reason` says why, in the vocabulary's words."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        """`detail` is for people."""
+        super().__init__(detail or reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Snmp(Protocol):
+    """SNMP sessions, shared and bounded in number."""
+
+    async def get(self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float) -> Mapping[str, SnmpValue]:
+        """The objects that the device has among `oids`; raises `SnmpError` where it gives no usable answer."""
+        ...
+
+    async def walk(self, agent: SnmpAgent, oid: str, timeout_s: float, max_rows: int) -> Mapping[str, SnmpValue]:
+        """The rows below `oid`, at most `max_rows`; stops where object identifiers stop increasing."""
+        ...
+
+
+class Net(Protocol):
+    """Everything long-lived that probes share, opened by the composition root."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def pings(self) -> Pings: ...
+    @property
+    def snmp(self) -> Snmp: ...
+    @property
+    def http(self) -> aiohttp.ClientSession: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One probe kind: its name in the inventory, the model of its settings, and the probe itself.
+
+    `check(settings, net, beat)` takes an instance of `settings`; expected trouble is a `Reason` in its result.
+    """
+
+    name: str
+    settings: type[Settings]
+    check: Callable[[Any, Net, Beat], Awaitable[Result]]
