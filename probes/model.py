@@ -49,6 +49,8 @@ CommuneCode = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
 
 Medium = Literal["fibre", "lte", "radio", "vsat"]
 LinkRole = Literal["primary", "backup"]
+LATENCY_S: Mapping[Medium, float] = MappingProxyType({"fibre": 0.15, "radio": 0.2, "lte": 0.3, "vsat": 0.9})
+"""Mean round-trip time above which a link counts as degraded, by medium."""
 DeviceRole = Literal["router", "switch", "ups", "modem", "radio", "meeting"]
 
 

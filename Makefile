@@ -1,0 +1,49 @@
+# One door for developers and newcomers. Every command sets up what it needs; a second run starts at once.
+BIN := .venv/bin
+INVENTORY ?= deploy/lab/cao-bang.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test test-slow lint check fix bench generate translations wheel
+
+help:  ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup:  ## Debian packages, virtual environment, Python packages (asked for first)
+	@sh deploy/setup.sh
+
+demo: setup  ## A simulated province with a fault, watched until the alert arrives
+	@$(BIN)/lienxa demo
+
+run: setup  ## The agent over INVENTORY=… (default: the lab's Cao Bang, which needs the lab)
+	@$(BIN)/lienxa run $(INVENTORY)
+
+test: setup  ## All tests but the long ones
+	@$(BIN)/pytest -q -m "not slow"
+
+test-slow: setup  ## The long tests
+	@$(BIN)/pytest -q -m slow
+
+lint: setup  ## Format, lint, types and import contracts: what is checked before the tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+check: lint test  ## Everything that must be green before a commit
+
+fix: setup  ## Format, and mend what can be mended by a tool
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup  ## Measurements against peers
+	@$(BIN)/pytest -q -s tests/bench -p no:cacheprovider
+
+generate: setup  ## Every file that follows from INVENTORY=…, into generated/
+	@$(BIN)/lienxa generate $(INVENTORY) -o generated
+
+translations: setup  ## Extract messages and bring the catalogues up to date
+	@$(BIN)/pybabel -q extract -k mark -o probes/locale/lienxa.pot agent alerts dashboards deploy probes
+	@for language in vi fr; do $(BIN)/pybabel -q update -N -i probes/locale/lienxa.pot -D lienxa -d probes/locale -l $$language; done
+
+wheel: setup  ## A wheel in dist/
+	@$(BIN)/python -m build --wheel

@@ -1,0 +1,31 @@
+"""Exact accounts: every second of every commune in one cell, outages by cause when their incident closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from agent.diagnosis import Transition, Verdict
+from probes.model import Cause, CommuneState
+
+
+@dataclass
+class Accounts:
+    """Counters that only grow while this process runs."""
+
+    seconds: dict[tuple[str, CommuneState], float] = field(default_factory=dict)
+    outages: dict[tuple[str, Cause], float] = field(default_factory=dict)
+    _until: float | None = None
+
+    def take_in(self, verdicts: Mapping[str, Verdict], transitions: Iterable[Transition], now: float) -> None:
+        """Add the time since the last call to what holds now, and the outages that ended. `now` is monotonic."""
+        passed = 0.0 if self._until is None else now - self._until
+        self._until = now
+        for commune, verdict in verdicts.items():
+            cell = (commune, verdict.state)
+            self.seconds[cell] = self.seconds.get(cell, 0.0) + passed
+        for transition in transitions:
+            if transition.what in {"closed", "returned"} and transition.cause is not None:
+                for commune, dark in transition.members.items():
+                    key = (commune, transition.cause)
+                    self.outages[key] = self.outages.get(key, 0.0) + dark

@@ -1,0 +1,141 @@
+"""The command line. Exit codes: 0 done, 1 a failure while running, 3 unusable input."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from agent.document import InventoryError
+from agent.errors import Unusable
+from agent.inventory import load
+from probes.language import LANGUAGES
+from probes.names import AGENT_PORT
+
+UNUSABLE = 3
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]  # argparse says NoReturn; exit() does not return
+        """Usage errors exit with 3, as everywhere."""
+        self.print_usage(sys.stderr)
+        self.exit(UNUSABLE, f"{self.prog}: {message}\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; every expected trouble is one line on stderr."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr)
+    try:
+        code: int = arguments.command(arguments)
+    except InventoryError as error:
+        print(*error.errors, sep="\n", file=sys.stderr)
+        return UNUSABLE
+    except Unusable as error:
+        print(f"lienxa: {error}", file=sys.stderr)
+        return UNUSABLE
+    except BrokenPipeError:
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lienxa",
+        description="Watches a province's data links, devices and public services; says what is down, and why.",
+    )
+    parser.add_argument("--version", action="version", version=f"lienxa {version('lienxa')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    validate = commands.add_parser("validate", help="check an inventory and show every error")
+    validate.add_argument("inventory", type=Path)
+    validate.set_defaults(command=_validate)
+
+    run = commands.add_parser("run", help="run the agent")
+    run.add_argument("inventory", type=Path)
+    run.add_argument("--listen", metavar="HOST:PORT", default=f"127.0.0.1:{AGENT_PORT}", help="default: %(default)s")
+    run.set_defaults(command=_run)
+
+    generate = commands.add_parser("generate", help="write dashboards, rules, Alertmanager and deployment files")
+    generate.add_argument("inventory", type=Path)
+    generate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    generate.add_argument("--only", action="append", choices=("dashboards", "alerts", "deploy"))
+    generate.add_argument("--lang", default=",".join(LANGUAGES), help="comma-separated; default: %(default)s")
+    generate.set_defaults(command=_generate)
+
+    demo = commands.add_parser("demo", help="a simulated province with a fault, watched end to end")
+    demo.add_argument("--scenario", default="hard-night", help="default: %(default)s")
+    demo.add_argument("--edge", choices=("auto", "tun", "packet"), default="auto", help=argparse.SUPPRESS)
+    demo.add_argument("--plain", action="store_true", help="print lines instead of a live table")
+    demo.add_argument("--stay", action="store_true", help="go on after the scenario's end, until Ctrl-C")
+    demo.set_defaults(command=_demo)
+
+    lab = commands.add_parser("lab", help="a simulated province on real packets, in network namespaces of its own")
+    actions = lab.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    up = actions.add_parser("up", help="start it; ends with Ctrl-C and leaves nothing behind")
+    up.add_argument("inventory", type=Path, nargs="?", help="default: the shipped Cao Bang")
+    up.add_argument("--edge", choices=("auto", "tun", "packet"), default="auto", help="how packets enter the emulator")
+    up.add_argument("--control", type=Path, metavar="SOCKET", help="where `lab scenario` and `lab act` reach it")
+    up.add_argument("--scenario", help="play this one from the start")
+    up.add_argument("--battery", type=float, metavar="SECONDS", help="how long a full UPS lasts")
+    up.set_defaults(command=_lab_up)
+    return parser
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    province = load(arguments.inventory)
+    links = sum(len(commune.links) for commune in province.communes)
+    devices = sum(len(commune.devices) for commune in province.communes)
+    print(
+        f"{arguments.inventory}: province {province.province}, {len(province.communes)} communes, {links} links, "
+        f"{devices} devices, {len(province.services)} services: no errors"
+    )
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from agent.app import run  # noqa: PLC0415  # the event loop and clients are not needed to validate
+
+    host, _, port = arguments.listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise Unusable(f"--listen {arguments.listen}: must be HOST:PORT, such as 127.0.0.1:{AGENT_PORT}")
+    run(load(arguments.inventory), arguments.inventory.parent, host.strip("[]"), int(port))
+    return 0
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    from agent.bundle import PARTS, build, write  # noqa: PLC0415  # generators are not needed to run
+
+    languages = arguments.lang.split(",")
+    unknown = [language for language in languages if language not in LANGUAGES]
+    if unknown:
+        raise Unusable(f"--lang: unknown language {unknown[0]!r}; known: {', '.join(LANGUAGES)}")
+    files = build(load(arguments.inventory), arguments.only or PARTS, languages)
+    for path in write(files, arguments.output):
+        print(path)
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from agent.demo import demo  # noqa: PLC0415  # only the demonstration needs it
+
+    return demo(arguments.scenario, arguments.edge, plain=arguments.plain, stay=arguments.stay)
+
+
+def _lab_up(arguments: argparse.Namespace) -> int:
+    from deploy import lab  # noqa: PLC0415  # only the lab needs it
+    from deploy.lab import up  # noqa: PLC0415
+
+    inventory = arguments.inventory or lab.CAO_BANG
+    try:
+        return up.run(
+            load(inventory),
+            edge=arguments.edge,
+            control=arguments.control,
+            scenario=arguments.scenario,
+            battery_s=arguments.battery,
+        )
+    except lab.LabError as error:
+        raise Unusable(str(error)) from None

@@ -1,0 +1,264 @@
+"""One step of the diagnosis; the order in which rules speak is visible here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from agent.diagnosis import rules
+from agent.diagnosis.facts import Change, Memory, Seen, Topology
+from agent.diagnosis.outcome import Evidence, Incident, Outcome, Transition, Verdict
+from agent.diagnosis.rules import View
+from probes.model import Cause, CommuneState, RootKind, TargetState
+
+
+def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: float) -> tuple[Memory, Outcome]:
+    """Take in what changed and say what it means.
+
+    Order of precedence: a lost vantage silences everything; then failing trunks explain the communes behind them;
+    then each dark commune is judged alone; then what is degraded. `now` and all times are monotonic seconds.
+    """
+    targets = _take_in(memory.targets, changes)
+    view = View(topology, targets, now)
+    if rules.vantage_lost(view):
+        incidents = _vantage_incident(memory.incidents, view)
+        verdicts = {commune: _blind(memory.verdicts.get(commune), now) for commune in topology.communes}
+        return _outcome(memory, targets, verdicts, incidents, now, vantage_up=False)
+    dark = {commune: since for commune in topology.communes if (since := rules.dark_since(view, commune)) is not None}
+    failing = rules.failing_trunks(view, dark)
+    incidents = _incidents(memory, view, dark, failing)
+    verdicts = {
+        commune: _since(_verdict(view, commune, dark, failing, incidents), memory.verdicts.get(commune), now)
+        for commune in topology.communes
+    }
+    incidents = {key: _with_cause(incident, verdicts) for key, incident in incidents.items()}
+    return _outcome(memory, targets, verdicts, incidents, now, vantage_up=True)
+
+
+def _take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, Seen]:
+    targets = dict(before)
+    for change in changes:
+        seen = targets.get(change.target)
+        readings = dict(seen.readings) if seen else {}
+        readings.update({family: (value, change.at) for family, value in change.values.items()})
+        same = seen is not None and seen.state is change.state
+        targets[change.target] = Seen(
+            at=change.at,
+            state=change.state,
+            since=change.since,
+            decided=seen.decided if seen and same else change.at,
+            answered=change.answered,
+            reason=change.reason,
+            readings=readings,
+        )
+    return targets
+
+
+def _incidents(
+    memory: Memory, view: View, dark: Mapping[str, float], failing: Mapping[str, float]
+) -> dict[str, Incident]:
+    """The open incidents: those that go on, then those that open. A dark commune belongs to one of them at most."""
+    owned: set[str] = set()
+    found: dict[str, Incident] = {}
+    for incident in memory.incidents.values():
+        goes_on = _continued(incident, view, dark, failing, owned)
+        if goes_on is not None:
+            found[goes_on.key] = goes_on
+            owned.update(goes_on.members)
+    for commune in sorted(dark, key=lambda code: (dark[code], code)):
+        if commune not in owned and commune in view.topology.communes:
+            _explain(found, view, commune, dark, failing)
+    for name, service in view.topology.services.items():
+        key = f"{RootKind.SERVICE}/{name}"
+        if view.down(service.target) and key not in found:
+            since = view.targets[service.target].since
+            found[key] = Incident(RootKind.SERVICE, name, Cause.SERVICE, since, view.now)
+    return found
+
+
+def _continued(
+    incident: Incident, view: View, dark: Mapping[str, float], failing: Mapping[str, float], owned: set[str]
+) -> Incident | None:
+    """An incident as it stands now; none if it is over."""
+    if incident.kind is RootKind.SERVICE:
+        service = view.topology.services.get(incident.root)
+        return incident if service and view.state(service.target) is not TargetState.UP else None
+    if incident.kind is RootKind.COMMUNE:
+        still = incident.root in dark and not rules.outermost_failing(view, incident.root, failing)
+        return incident if still else None
+    if incident.kind is RootKind.TRUNK:
+        return _continued_trunk(incident, view, dark, failing, owned)
+    return None  # the vantage is back
+
+
+def _continued_trunk(
+    incident: Incident, view: View, dark: Mapping[str, float], failing: Mapping[str, float], owned: set[str]
+) -> Incident | None:
+    """A trunk's incident: while it fails it owns the dark communes behind it; once back it holds those not yet probed.
+
+    Reason: communes come back beat by beat after their trunk; without the hold each would open an incident of its own.
+    """
+    members = {code: since for code, since in incident.members.items() if code in dark and code not in owned}
+    if incident.root in failing:
+        return replace(incident, members=members, returned=None)
+    returned = incident.returned if incident.returned is not None else view.now
+    if view.now - returned < view.topology.recovery_hold_s:
+        members = {code: since for code, since in members.items() if not _probed_dark_since(view, code, returned)}
+        if members:
+            return replace(incident, members=members, returned=returned)
+    return None
+
+
+def _probed_dark_since(view: View, commune: str, returned: float) -> bool:
+    """Whether a commune stayed silent in a beat that lay wholly after its trunk's return."""
+    links = [view.targets[link.target] for link in view.topology.communes[commune].links if link.target in view.targets]
+    after = returned + 2 * view.topology.link_beat_s
+    return all(not seen.answered and seen.at > after for seen in links)
+
+
+def _explain(
+    found: dict[str, Incident], view: View, commune: str, dark: Mapping[str, float], failing: Mapping[str, float]
+) -> None:
+    """Give a dark commune to the incident that explains it, once it has had a beat to settle.
+
+    Reason for the settling beat: 40 communes behind a dying trunk go dark one by one, some before the trunk itself is
+    known to be down; they must become one incident, never 39 + 1.
+    """
+    settled = view.now - rules.dark_decided(view, commune) >= view.topology.link_beat_s
+    trunk = rules.outermost_failing(view, commune, failing)
+    if trunk is not None:
+        key = f"{RootKind.TRUNK}/{trunk}"
+        if key in found:
+            found[key] = replace(found[key], members={**found[key].members, commune: dark[commune]})
+        elif settled:
+            began = min(failing[trunk], dark[commune])
+            found[key] = Incident(RootKind.TRUNK, trunk, Cause.TRUNK, began, view.now, {commune: dark[commune]})
+    elif settled and not any(
+        view.silent(view.topology.trunks[name].target) for name in view.topology.ancestors(commune)
+    ):
+        key = f"{RootKind.COMMUNE}/{commune}"
+        found[key] = Incident(
+            RootKind.COMMUNE, commune, Cause.UNEXPLAINED, dark[commune], view.now, {commune: dark[commune]}
+        )
+
+
+def _vantage_incident(before: Mapping[str, Incident], view: View) -> dict[str, Incident]:
+    """Open incidents stay as they are, frozen; our own blindness is one more, once it has lasted a beat."""
+    found = dict(before)
+    key = f"{RootKind.VANTAGE}/agent"
+    if key not in found:
+        silent = [seen for seen in view.targets.values() if seen.state is TargetState.DOWN]
+        if silent:
+            began = min(seen.since for seen in silent)
+            found[key] = Incident(RootKind.VANTAGE, "agent", Cause.VANTAGE, began, view.now)
+    return found
+
+
+def _verdict(
+    view: View,
+    commune: str,
+    dark: Mapping[str, float],
+    failing: Mapping[str, float],
+    incidents: Mapping[str, Incident],
+) -> Verdict:
+    if commune in dark:
+        return _dark(view, commune, dark[commune], failing, incidents)
+    site = view.topology.communes[commune]
+    seen = [view.targets[link.target] for link in site.links if link.target in view.targets]
+    if all(link.state is TargetState.UNKNOWN for link in seen):
+        return Verdict(CommuneState.UNKNOWN, evidence=(Evidence("not_seen", "no link of it has been judged yet"),))
+    found = rules.degradations(view, commune)
+    if found:
+        causes = tuple(dict.fromkeys(cause for cause, _ in found))
+        return Verdict(CommuneState.DEGRADED, causes, evidence=tuple(evidence for _, evidence in found))
+    return Verdict(CommuneState.UP)
+
+
+def _dark(
+    view: View, commune: str, since: float, failing: Mapping[str, float], incidents: Mapping[str, Incident]
+) -> Verdict:
+    owner = next((incident for incident in incidents.values() if commune in incident.members), None)
+    root = (owner.kind, owner.root) if owner else None
+    words = rules.last_words(view, commune)
+    trunk = owner.root if owner and owner.kind is RootKind.TRUNK else rules.outermost_failing(view, commune, failing)
+    if trunk is not None:
+        cause, evidence = Cause.TRUNK, Evidence("behind_trunk", f"lies behind {trunk}, which fails")
+    else:
+        cause, evidence = rules.power_or_link(view, since, words)
+    return Verdict(CommuneState.DOWN, (cause,), since, (evidence,), root, words)
+
+
+def _blind(before: Verdict | None, now: float) -> Verdict:
+    verdict = Verdict(CommuneState.BLIND, evidence=(Evidence("vantage_lost", "the agent itself cannot see"),))
+    return _since(verdict, before, now)
+
+
+def _since(verdict: Verdict, before: Verdict | None, now: float) -> Verdict:
+    """A verdict that stays the same keeps its beginning; a dark one knows its own."""
+    if before is not None and before.state is verdict.state:
+        return replace(verdict, since=before.since)
+    return verdict if verdict.since else replace(verdict, since=now)
+
+
+def _with_cause(incident: Incident, verdicts: Mapping[str, Verdict]) -> Incident:
+    """A commune's incident has the cause of its verdict: it may be revised, the root never is."""
+    if incident.kind is not RootKind.COMMUNE:
+        return incident
+    return replace(incident, cause=verdicts[incident.root].causes[0])
+
+
+def _outcome(
+    memory: Memory,
+    targets: Mapping[str, Seen],
+    verdicts: Mapping[str, Verdict],
+    incidents: Mapping[str, Incident],
+    now: float,
+    *,
+    vantage_up: bool,
+) -> tuple[Memory, Outcome]:
+    transitions = (
+        *_verdict_changes(memory.verdicts, verdicts, now),
+        *_incident_changes(memory.incidents, incidents, now),
+    )
+    return Memory(targets, verdicts, incidents), Outcome(verdicts, incidents, transitions, vantage_up)
+
+
+def _verdict_changes(before: Mapping[str, Verdict], after: Mapping[str, Verdict], now: float) -> list[Transition]:
+    changes = []
+    for commune, verdict in after.items():
+        old = before.get(commune)
+        if old is None or (old.state, old.causes) != (verdict.state, verdict.causes):
+            changes.append(Transition("verdict", now, commune, _words(old), _words(verdict)))
+    return changes
+
+
+def _words(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    return "/".join((verdict.state, ",".join(verdict.causes))) if verdict.causes else str(verdict.state)
+
+
+def _incident_changes(before: Mapping[str, Incident], after: Mapping[str, Incident], now: float) -> list[Transition]:
+    """What opened, was revised, lost members or closed. A member that another incident took over did not return."""
+    owned = {code for incident in after.values() for code in incident.members}
+    changes = []
+    for key, incident in after.items():
+        old = before.get(key)
+        if old is None:
+            changes.append(Transition("opened", now, key, "", incident.cause, cause=incident.cause))
+            continue
+        if old.cause is not incident.cause:
+            changes.append(Transition("revised", now, key, old.cause, incident.cause, cause=incident.cause))
+        lit = _dark_for(old, owned, now)
+        if lit:
+            changes.append(Transition("returned", now, key, old.cause, incident.cause, lit, incident.cause))
+    for key, incident in before.items():
+        if key not in after:
+            lit = _dark_for(incident, owned, now)
+            changes.append(Transition("closed", now, key, incident.cause, "", lit, incident.cause))
+    return changes
+
+
+def _dark_for(incident: Incident, owned: set[str], now: float) -> dict[str, float]:
+    """How long each member was dark that no incident owns any more, in seconds."""
+    return {code: now - since for code, since in incident.members.items() if code not in owned}

@@ -1,0 +1,159 @@
+"""From a result to series and verdicts: fold, diagnosis, and what both put into the series table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from agent import diagnosis
+from agent.accounts import Accounts
+from agent.diagnosis import Change, Memory, Outcome, Topology
+from agent.series import SeriesTable
+from agent.state import Fold, fold
+from probes import metrics, units
+from probes.model import Cause, CommuneState, Province, Reading, Result, RootKind, Target, TargetState
+from probes.ports import Clock
+
+log = logging.getLogger(__name__)
+
+DOWN_CAUSES = (Cause.POWER, Cause.TRUNK, Cause.LINK, Cause.SIGNAL, Cause.DEVICE, Cause.UNEXPLAINED)
+"""Causes of a dark commune, pre-created for its incident, so that a revision never removes a series."""
+OVERLAY = "none"
+
+
+class Monitor:
+    """Keeps each target's state and the diagnosis's memory, and writes all of it into the series table."""
+
+    def __init__(self, province: Province, topology: Topology, table: SeriesTable, clock: Clock) -> None:
+        """Nothing is known yet; every commune's verdict starts as unknown."""
+        self.outcome = Outcome({}, {}, (), vantage_up=True)
+        self.rounds = 0
+        self._province = province
+        self._topology = topology
+        self._table = table
+        self._clock = clock
+        self._memory = Memory()
+        self._folds: dict[str, Fold] = {}
+        self._results: dict[str, dict[str, int]] = {}
+        self._changes: list[Change] = []
+        self._accounts = Accounts()
+        self._shown_incidents: set[str] = set()
+        self._describe()
+
+    def report(self, target: Target, result: Result, started: float) -> None:
+        """Take in one result; `started` is the monotonic start of its beat."""
+        timings = self._province.timings
+        before = self._folds.get(target.id, Fold())
+        after = fold(before, result.grade, started, fall=timings.fall, rise=timings.rise)
+        self._folds[target.id] = after
+        counts = self._results.setdefault(target.id, {})
+        outcome = result.reason or "ok"
+        counts[outcome] = counts.get(outcome, 0) + 1
+        self._table.put(
+            f"target/{target.id}",
+            target.labels,
+            [*self._target_readings(after, counts), *result.readings],
+            result.distributions,
+        )
+        if result.grade is not TargetState.UNKNOWN:
+            self._changes.append(
+                Change(
+                    target=target.id,
+                    at=self._clock.monotonic(),
+                    state=after.state,
+                    since=after.since,
+                    answered=result.grade is not TargetState.DOWN,
+                    reason=result.reason,
+                    values={reading.family.name: reading.value for reading in result.readings if not reading.labels},
+                )
+            )
+        if after.state is not before.state:
+            log.info("%s is %s (was %s)%s", target.id, after.state, before.state, _because(result))
+
+    def round(self) -> Outcome:
+        """One step of the diagnosis over everything that was reported since the last."""
+        changes, self._changes = self._changes, []
+        now = self._clock.monotonic()
+        self._memory, self.outcome = diagnosis.step(self._memory, self._topology, changes, now)
+        self.rounds += 1
+        self._accounts.take_in(self.outcome.verdicts, self.outcome.transitions, now)
+        for transition in self.outcome.transitions:
+            if transition.what != "verdict":
+                log.info("%s %s: %s", transition.subject, transition.what, transition.after or transition.before)
+        for commune, verdict in self.outcome.verdicts.items():
+            self._table.put(f"commune/{commune}", {"commune": commune}, self._commune_readings(commune, verdict))
+        self._put_incidents()
+        return self.outcome
+
+    def wall(self, monotonic: float) -> float:
+        """A monotonic moment as seconds since 1970, for display."""
+        return self._clock.wall() - self._clock.monotonic() + monotonic
+
+    def _describe(self) -> None:
+        """Series that follow from the inventory alone."""
+        for commune in self._province.communes:
+            unit = units.by_code().get(commune.code)
+            own = (unit.name if unit else commune.code, unit.type if unit else "", commune.trunk or "")
+            info = [Reading(metrics.COMMUNE_INFO, 1, own)]
+            self._table.put(f"inventory/{commune.code}", {"commune": commune.code}, info)
+        for trunk in self._province.trunks:
+            info = [Reading(metrics.TRUNK_INFO, 1, (trunk.name or trunk.id, trunk.parent or ""))]
+            self._table.put(f"inventory/{trunk.id}", {"trunk": trunk.id}, info)
+        for service in self._province.services:
+            labels = {"service": service.id, "path": service.path}
+            self._table.put(
+                f"inventory/service/{service.id}",
+                labels,
+                [Reading(metrics.SERVICE_INFO, 1, (service.name or service.id,))],
+            )
+
+    def _target_readings(self, state: Fold, counts: Mapping[str, int]) -> Iterator[Reading]:
+        for name in TargetState:
+            yield Reading(metrics.TARGET_STATE, float(state.state is name), (name,))
+        if state.state is not TargetState.UNKNOWN:
+            yield Reading(metrics.TARGET_STATE_SINCE, self.wall(state.since))
+        for outcome, count in counts.items():
+            yield Reading(metrics.TARGET_RESULTS, count, (outcome,))
+        yield Reading(metrics.TARGET_LAST_RESULT, self._clock.wall())
+
+    def _commune_readings(self, commune: str, verdict: diagnosis.Verdict) -> Iterator[Reading]:
+        for state in CommuneState:
+            yield Reading(metrics.COMMUNE_STATE, float(verdict.state is state), (state,))
+            seconds = self._accounts.seconds.get((commune, state), 0.0)
+            yield Reading(metrics.COMMUNE_STATE_SECONDS, seconds, (state, OVERLAY))
+        for cause in verdict.causes:
+            yield Reading(metrics.COMMUNE_CAUSE, 1, (cause,))
+        if verdict.root is not None:
+            kind, root = verdict.root
+            yield Reading(metrics.COMMUNE_INCIDENT, 1, (root, kind))
+        if verdict.state is CommuneState.DOWN:
+            yield Reading(metrics.COMMUNE_SILENT_SINCE, self.wall(verdict.since))
+            for name, (value, at) in verdict.last_words.items():
+                yield Reading(metrics.COMMUNE_LAST_WORDS, value, (name,))
+                yield Reading(metrics.COMMUNE_LAST_WORDS_TIMESTAMP, self.wall(at), (name,))
+        for cause in DOWN_CAUSES:
+            outage = self._accounts.outages.get((commune, cause))
+            if outage is not None:
+                yield Reading(metrics.OUTAGE_SECONDS, outage, (cause,))
+
+    def _put_incidents(self) -> None:
+        shown = set()
+        for key, incident in self.outcome.incidents.items():
+            root = (incident.root, incident.kind)
+            causes = DOWN_CAUSES if incident.kind is RootKind.COMMUNE else (incident.cause,)
+            readings = [
+                Reading(metrics.INCIDENT_COMMUNES, len(incident.members), root),
+                Reading(metrics.INCIDENT_OPENED, self.wall(incident.began), root),
+                *(Reading(metrics.INCIDENT_CAUSE, float(incident.cause is cause), (*root, cause)) for cause in causes),
+            ]
+            self._table.put(f"incident/{key}", {}, readings)
+            shown.add(key)
+        for key in self._shown_incidents - shown:
+            self._table.drop(f"incident/{key}")
+        self._shown_incidents = shown
+
+
+def _because(result: Result) -> str:
+    if result.reason is None:
+        return ""
+    return f": {result.reason}" + (f", {result.detail}" if result.detail else "")

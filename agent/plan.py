@@ -1,0 +1,114 @@
+"""What follows from an inventory: the targets to probe, and the topology that the diagnosis reasons by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from agent import diagnosis
+from probes.model import LATENCY_S, Device, Province, Target
+from probes.ports import SnmpAgent
+from probes.registry import KINDS
+
+Ask = Callable[[Device], SnmpAgent]
+"""How one device is asked: its address with the secrets of its credential."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {"ups": ("system", "ups")}
+"""SNMP groups by device role; every other role answers for its interfaces."""
+OTHER_GROUPS = ("system", "interfaces")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every target, in a stable order, and the topology over them."""
+
+    targets: tuple[Target, ...]
+    topology: diagnosis.Topology
+
+
+def plan(province: Province, ask: Ask) -> Plan:
+    """All targets of a province; `ask` gives each device's credentials."""
+    return Plan(tuple(_targets(province, ask)), _topology(province))
+
+
+def _targets(province: Province, ask: Ask) -> Iterator[Target]:
+    timings = province.timings
+    pace = timings.link_packets / timings.link_beat_s
+
+    def ping(name: str, address: str, latency_s: float, **labels: str) -> Target:
+        settings = KINDS["icmp"].settings.model_validate(
+            {"address": address, "packets_per_s": pace, "latency_s": latency_s}
+        )
+        return Target(name, "icmp", settings, timings.link_beat_s, {**labels, "target": name, "kind": "icmp"})
+
+    for address in province.references:
+        yield ping(f"reference/{address}", address, LATENCY_S["fibre"])
+    for trunk in province.trunks:
+        if trunk.address is not None:
+            yield ping(_trunk(trunk.id), trunk.address, LATENCY_S["vsat"], trunk=trunk.id)
+    for commune in province.communes:
+        for link in commune.links:
+            if link.address is not None:
+                yield ping(
+                    _link(commune.code, link.id),
+                    link.address,
+                    LATENCY_S[link.medium],
+                    commune=commune.code,
+                    link=link.id,
+                    medium=link.medium,
+                )
+        for device in commune.devices:
+            name = _device(commune.code, device.id)
+            groups = GROUPS.get(device.role, OTHER_GROUPS)
+            settings = KINDS["snmp"].settings.model_validate({"agent": ask(device), "groups": groups})
+            labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
+            yield Target(name, "snmp", settings, timings.device_beat_s, labels)
+    for service in province.services:
+        name = _service(service.id)
+        settings = KINDS[service.kind].settings.model_validate(service.settings)
+        labels = {"service": service.id, "path": service.path, "target": name, "kind": service.kind}
+        yield Target(name, service.kind, settings, timings.service_beat_s, labels)
+
+
+def _topology(province: Province) -> diagnosis.Topology:
+    return diagnosis.Topology(
+        communes={
+            commune.code: diagnosis.Site(
+                trunk=commune.trunk,
+                links=tuple(
+                    diagnosis.Link(link.id, link.role, _link(commune.code, link.id))
+                    for link in commune.links
+                    if link.address is not None
+                ),
+                devices=tuple(
+                    diagnosis.Device(device.id, _device(commune.code, device.id)) for device in commune.devices
+                ),
+            )
+            for commune in province.communes
+        },
+        trunks={
+            trunk.id: diagnosis.Trunk(trunk.parent, _trunk(trunk.id) if trunk.address is not None else None)
+            for trunk in province.trunks
+        },
+        services={service.id: diagnosis.Service(_service(service.id)) for service in province.services},
+        references=tuple(f"reference/{address}" for address in province.references),
+        link_beat_s=province.timings.link_beat_s,
+        device_beat_s=province.timings.device_beat_s,
+        recovery_hold_s=province.timings.recovery_hold_s,
+    )
+
+
+def _trunk(trunk: str) -> str:
+    return f"trunk/{trunk}"
+
+
+def _link(commune: str, link: str) -> str:
+    return f"link/{commune}/{link}"
+
+
+def _device(commune: str, device: str) -> str:
+    return f"device/{commune}/{device}"
+
+
+def _service(service: str) -> str:
+    return f"service/{service}"

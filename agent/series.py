@@ -1,0 +1,100 @@
+"""The series table: every line of the page, rendered when its owner's result arrives; a scrape only joins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from probes import metrics
+from probes.metrics import Family
+from probes.model import Distribution, Reading
+
+Labels = Mapping[str, str]
+
+
+class SeriesTable:
+    """Lines by family and owner. An owner (a target, a commune, the agent) replaces all of its own lines at once.
+
+    Text format 0.0.4 of Prometheus. Families without a line are left out, help and type included.
+    """
+
+    def __init__(self, province: str) -> None:
+        """`province` is the first label of every series."""
+        self._province = province
+        self._lines: dict[str, dict[str, str]] = {name: {} for name in metrics.FAMILIES}
+        self._owned: dict[str, frozenset[str]] = {}
+        self._prefixes: dict[tuple[str, str, tuple[str, ...]], str] = {}
+
+    def put(
+        self, owner: str, labels: Labels, readings: Iterable[Reading], distributions: Iterable[Distribution] = ()
+    ) -> None:
+        """Replace an owner's lines. `labels` is its identity; families take from it what they declare."""
+        fresh: dict[str, list[str]] = {}
+        for reading in readings:
+            if not math.isnan(reading.value):
+                line = f"{self._prefix(owner, labels, reading.family, reading.labels)} {_number(reading.value)}\n"
+                fresh.setdefault(reading.family.name, []).append(line)
+        for distribution in distributions:
+            fresh[distribution.family.name] = self._histogram(owner, labels, distribution)
+        for name in self._owned.get(owner, frozenset()) - fresh.keys():
+            del self._lines[name][owner]
+        for name, lines in fresh.items():
+            self._lines[name][owner] = "".join(lines)
+        self._owned[owner] = frozenset(fresh)
+
+    def drop(self, owner: str) -> None:
+        """Remove an owner's lines."""
+        self.put(owner, {}, ())
+        del self._owned[owner]
+        self._prefixes = {key: prefix for key, prefix in self._prefixes.items() if key[0] != owner}
+
+    def page(self) -> str:
+        """The whole page."""
+        parts = []
+        for name, family in metrics.FAMILIES.items():
+            lines = self._lines[name]
+            if lines:
+                parts.append(f"# HELP {name} {_escaped_help(family.help)}\n# TYPE {name} {family.type}\n")
+                parts.extend(lines.values())
+        return "".join(parts)
+
+    def _prefix(self, owner: str, labels: Labels, family: Family, own: tuple[str, ...]) -> str:
+        key = (owner, family.name, own)
+        prefix = self._prefixes.get(key)
+        if prefix is None:
+            prefix = self._prefixes[key] = family.name + self._spelled(labels, family, own)
+        return prefix
+
+    def _spelled(self, labels: Labels, family: Family, own: tuple[str, ...], extra: str = "") -> str:
+        pairs = [("province", self._province)]
+        pairs += [(name, labels[name]) for name in family.subject if labels.get(name)]
+        pairs += [(name, value) for name, value in zip(family.own, own, strict=True) if value]
+        return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + extra + "}"
+
+    def _histogram(self, owner: str, labels: Labels, distribution: Distribution) -> list[str]:
+        name = distribution.family.name
+        below = 0
+        lines = []
+        for bound, count in zip((*distribution.family.buckets, math.inf), distribution.counts, strict=True):
+            below += count
+            key = (owner, name, (le := "+Inf" if bound == math.inf else _number(bound),))
+            prefix = self._prefixes.get(key)
+            if prefix is None:
+                spelled = self._spelled(labels, distribution.family, (), f',le="{le}"')
+                prefix = self._prefixes[key] = f"{name}_bucket{spelled}"
+            lines.append(f"{prefix} {below}\n")
+        plain = self._spelled(labels, distribution.family, ())
+        lines.append(f"{name}_sum{plain} {_number(distribution.total)}\n{name}_count{plain} {below}\n")
+        return lines
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _escaped_help(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
