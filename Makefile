@@ -42,8 +42,11 @@ generate: setup  ## Every file that follows from INVENTORY=…, into generated/
 	@$(BIN)/lienxa generate $(INVENTORY) -o generated
 
 translations: setup  ## Extract messages and bring the catalogues up to date
-	@$(BIN)/pybabel -q extract -k mark -o probes/locale/lienxa.pot agent alerts dashboards deploy probes
-	@for language in vi fr; do $(BIN)/pybabel -q update -N -i probes/locale/lienxa.pot -D lienxa -d probes/locale -l $$language; done
+	@$(BIN)/pybabel -q extract -k translate -k message --no-location --sort-output -o probes/locale/lienxa.pot \
+		probes agent dashboards alerts deploy
+	@$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -D lienxa -d probes/locale \
+		-i probes/locale/lienxa.pot
+	@rm probes/locale/lienxa.pot
 
 wheel: setup  ## A wheel in dist/
 	@$(BIN)/python -m build --wheel

@@ -127,7 +127,7 @@ async def _open_net(clock: Clock) -> AsyncIterator[OpenNet]:
         yield OpenNet(clock, pings, snmp, http)
     finally:
         pings.close()
-        await snmp.close()
+        snmp.close()
         await http.close()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -81,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--scenario", help="play this one from the start")
     up.add_argument("--battery", type=float, metavar="SECONDS", help="how long a full UPS lasts")
     up.set_defaults(command=_lab_up)
+    scenario = actions.add_parser("scenario", help="play a scenario in the running lab")
+    scenario.add_argument("name", help="its name, or the path of a .yaml file")
+    scenario.set_defaults(command=_lab_scenario)
+    down = actions.add_parser("down", help="end the running lab")
+    down.set_defaults(command=_lab_down)
+    for action in (scenario, down):
+        action.add_argument("--control", type=Path, metavar="SOCKET", help="default: where `lab up` puts it")
     return parser
 
 
@@ -126,10 +135,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _lab_up(arguments: argparse.Namespace) -> int:
     from deploy import lab  # noqa: PLC0415  # only the lab needs it
-    from deploy.lab import up  # noqa: PLC0415
+    from deploy.lab import up  # noqa: PLC0415  # only the lab needs it
 
     inventory = arguments.inventory or lab.CAO_BANG
-    try:
+    with _lab_errors():
         return up.run(
             load(inventory),
             edge=arguments.edge,
@@ -137,5 +146,30 @@ def _lab_up(arguments: argparse.Namespace) -> int:
             scenario=arguments.scenario,
             battery_s=arguments.battery,
         )
+
+
+def _lab_scenario(arguments: argparse.Namespace) -> int:
+    from deploy.lab import client, up  # noqa: PLC0415  # only the lab needs it
+
+    with _lab_errors():
+        lasts_s = client.play(arguments.control or up.default_control(), arguments.name)
+    print(f"playing {arguments.name}: its last event comes after {lasts_s:.0f} s")
+    return 0
+
+
+def _lab_down(arguments: argparse.Namespace) -> int:
+    from deploy.lab import client, up  # noqa: PLC0415  # only the lab needs it
+
+    with _lab_errors():
+        client.end(arguments.control or up.default_control())
+    return 0
+
+
+@contextlib.contextmanager
+def _lab_errors() -> Iterator[None]:
+    from deploy import lab  # noqa: PLC0415  # only the lab needs it
+
+    try:
+        yield
     except lab.LabError as error:
         raise Unusable(str(error)) from None

@@ -130,14 +130,15 @@ def _wrong_code(place: Place, code: object, known: set[str], province: object) -
 
 
 def _cycles(data: Mapping[str, Any]) -> Iterator[Problem]:
-    parents = {trunk.get("id"): trunk.get("parent") for trunk in _items(data, "trunks")}
-    for index, trunk in enumerate(_items(data, "trunks")):
-        seen, at = [trunk.get("id")], trunk.get("parent")
-        while at is not None and at in parents and at not in seen:
+    pairs = [(str(trunk.get("id")), str(trunk.get("parent"))) for trunk in _items(data, "trunks")]
+    parents = dict(pairs)
+    for index, (trunk, parent) in enumerate(pairs):
+        seen, at = [trunk], parent
+        while at in parents and at not in seen:
             seen.append(at)
             at = parents[at]
-        if at is not None and at == trunk.get("id"):
-            yield ("trunks", index, "parent"), f"a trunk cannot lie behind itself: {' -> '.join(map(str, [*seen, at]))}"
+        if at == trunk:
+            yield ("trunks", index, "parent"), f"a trunk cannot lie behind itself: {' -> '.join([*seen, at])}"
 
 
 def _dangling(place: Place, name: object, known: Iterable[object], what: str) -> Iterator[Problem]:

@@ -1,4 +1,13 @@
-"""Names that several generators share: dashboards' uids, alerts, the receiver."""
+"""Names that several generators share: dashboards' uids, alerts, the receiver; and the words for what is seen.
+
+The words are English messages of the gettext domain `lienxa`: `message` marks them for extraction, a
+`probes.language.Translate` turns them into the reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 DASHBOARD_PROVINCE = "lienxa-province"
 
@@ -6,6 +15,8 @@ ALERT_COMMUNE_DOWN = "CommuneDown"
 ALERT_SERVICE_DOWN = "ServiceDown"
 ALERT_AGENT_VANISHED = "AgentVanished"
 
+DATASOURCE_UID = "lienxa"
+"""Grafana's data source: the province's own Prometheus."""
 SCRAPE_JOB = "lienxa"
 AGENT_PORT = 9834
 
@@ -13,3 +24,81 @@ AGENT_PORT = 9834
 def dashboard_uid(name: str, language: str) -> str:
     """The uid of one dashboard in one language: stable over regenerations."""
     return f"{name}-{language}"
+
+
+def receiver(province: str) -> str:
+    """Alertmanager's receiver of one province."""
+    return f"province-{province}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as Prometheus, Alertmanager and Grafana write them, exact, in one unit: 30s, 7500ms, 6h."""
+    milliseconds = round(seconds * 1000)
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def message(text: str) -> str:
+    """Marks a text for extraction (`pybabel extract -k message -k translate`); it is translated where it is shown."""
+    return text
+
+
+# Words by label value: one for each member of `probes.model`'s CommuneState, Cause, RootKind and Reason.
+STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "up": message("up"),
+        "degraded": message("degraded"),
+        "down": message("down"),
+        "blind": message("blind"),
+        "unknown": message("unknown"),
+    }
+)
+
+CAUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "power": message("power cut"),
+        "trunk": message("trunk failure"),
+        "link": message("link cut"),
+        "signal": message("mobile signal lost"),
+        "device": message("equipment failure"),
+        "unexplained": message("cause not known yet"),
+        "loss": message("packet loss"),
+        "latency": message("high latency"),
+        "on_backup": message("running on the backup link"),
+        "backup_lost": message("backup link lost"),
+        "on_battery": message("running on battery"),
+        "service": message("service failure"),
+        "vantage": message("agent cut off at the hub"),
+    }
+)
+
+ROOT_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "trunk": message("trunk"),
+        "commune": message("commune"),
+        "service": message("service"),
+        "vantage": message("agent"),
+    }
+)
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "timeout": message("no answer in time"),
+        "refused": message("connection refused"),
+        "unreachable": message("network unreachable"),
+        "dns_error": message("name not resolved"),
+        "tls_error": message("TLS or certificate error"),
+        "protocol_error": message("invalid answer"),
+        "wrong_status": message("unexpected status code"),
+        "wrong_content": message("unexpected content"),
+        "overloaded": message("overloaded"),
+        "slow": message("slow answer"),
+        "loss": message("packet loss"),
+        "latency": message("high latency"),
+        "partial": message("incomplete answer"),
+        "suspect": message("measurement in doubt"),
+        "internal": message("internal error of the agent"),
+    }
+)

@@ -51,6 +51,9 @@ class PingWindow:
     rtt_counts: tuple[int, ...]
     rtt_sum_s: float
 
+    send_error: str | None = None
+    """Why a request of the closing window could not leave this machine; such requests are not in `sent`."""
+
 
 class Pings(Protocol):
     """The ICMP engine: sends at its own pace, stamps in the kernel."""

@@ -152,19 +152,18 @@ def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
 
 
 def _redundancy(view: View, links: Iterable[Link]) -> list[tuple[Cause, Evidence]]:
-    """A commune that lives on one of its links only: on backup, or with its backup lost."""
-    down = {
-        role: [link.id for link in links if link.role == role and view.down(link.target)]
-        for role in ("primary", "backup")
-    }
-    alive = any(view.state(link.target) in {TargetState.UP, TargetState.DEGRADED} for link in links)
-    if not alive:
+    """A commune that lives on one of its links only: on backup, or with its backup lost.
+
+    The one it lives on must answer now: links that die together are found down a beat apart, and that is no failover.
+    """
+    if not any(link.target in view.targets and not view.silent(link.target) for link in links):
         return []
     found = []
-    if down["primary"]:
-        found.append(
-            (Cause.ON_BACKUP, Evidence("on_backup", f"{', '.join(down['primary'])} is down, the backup carries"))
-        )
-    if down["backup"]:
-        found.append((Cause.BACKUP_LOST, Evidence("backup_lost", f"{', '.join(down['backup'])} is down")))
+    for role, cause, means in (
+        ("primary", Cause.ON_BACKUP, "the backup carries"),
+        ("backup", Cause.BACKUP_LOST, "nothing would carry if the primary failed"),
+    ):
+        down = [link.id for link in links if link.role == role and view.down(link.target)]
+        if down:
+            found.append((cause, Evidence(cause, f"{', '.join(down)} is down, {means}")))
     return found

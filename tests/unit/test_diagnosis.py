@@ -237,6 +237,16 @@ def test_on_backup_is_degraded_and_a_lost_backup_is_too() -> None:
     assert story.go(4).state("01290") == (CommuneState.DEGRADED, (Cause.BACKUP_LOST,))
 
 
+def test_links_that_die_together_are_never_called_a_failover() -> None:
+    story = Story(Topology({"01290": site("01290", backup=True)}, references=("reference/hub",))).go(2)
+    story.silent.add("link/01290/primary")
+    story.go(1)
+    story.silent.add("link/01290/backup")
+    seen = [story.go().state("01290") for _ in range(4)]
+    assert seen[:2] == [(CommuneState.UP, ())] * 2
+    assert seen[-1] == (CommuneState.DOWN, (Cause.UNEXPLAINED,))
+
+
 def test_a_device_dead_while_the_link_answers_degrades_its_commune(story: Story) -> None:
     story.silent.add("device/01786/router")
     assert story.go(4).state("01786") == (CommuneState.DEGRADED, (Cause.DEVICE,))

@@ -1,0 +1,75 @@
+"""How states and units look in Grafana: one colour and one word for each state, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from probes.language import Translate
+from probes.metrics import Family, Unit, selector
+from probes.model import CommuneState
+from probes.names import STATES
+
+SEVERITY: Mapping[CommuneState, int] = MappingProxyType(
+    {
+        CommuneState.DOWN: 4,
+        CommuneState.DEGRADED: 3,
+        CommuneState.BLIND: 2,
+        CommuneState.UNKNOWN: 1,
+        CommuneState.UP: 0,
+    }
+)
+"""A state as a number, the worst highest. Targets share the words, but are never blind."""
+
+COLOURS: Mapping[CommuneState, str] = MappingProxyType(
+    {
+        CommuneState.DOWN: "red",
+        CommuneState.DEGRADED: "orange",
+        CommuneState.BLIND: "purple",
+        CommuneState.UNKNOWN: "#808080",
+        CommuneState.UP: "green",
+    }
+)
+
+GRAFANA_UNITS: Mapping[Unit, str] = MappingProxyType(
+    {
+        "seconds": "s",
+        "ratio": "percentunit",
+        "bytes": "bytes",
+        "count": "none",
+        "volts": "volt",
+        "timestamp": "dateTimeAsIso",  # Grafana counts in milliseconds: see `queries.MILLISECONDS`
+        "flag": "bool",
+        "state": "none",
+        "bits_per_second": "bps",
+        "info": "none",
+    }
+)
+
+
+def unit(family: Family) -> str:
+    """Grafana's name for a family's unit."""
+    return GRAFANA_UNITS[family.unit]
+
+
+def mappings(translate: Translate) -> list[dict[str, Any]]:
+    """Severity numbers as coloured words."""
+    options = {
+        str(SEVERITY[state]): {"color": COLOURS[state], "index": index, "text": translate(STATES[state])}
+        for index, state in enumerate(SEVERITY)
+    }
+    return [{"type": "value", "options": options}]
+
+
+def words(values: Mapping[str, str], translate: Translate) -> list[dict[str, Any]]:
+    """Label values as words, without colour."""
+    options = {value: {"index": index, "text": translate(text)} for index, (value, text) in enumerate(values.items())}
+    return [{"type": "value", "options": options}]
+
+
+def severity(family: Family, by: str, **matchers: str) -> str:
+    """PromQL: each subject's state as its severity number, out of a state set."""
+    known = [state for state in SEVERITY if state is not CommuneState.BLIND or "commune_state" in family.name]
+    sets = (f"{SEVERITY[state]} * {selector(family, **matchers, state=state)}" for state in known)
+    return f"max by ({by}) ({' or '.join(sets)})"

@@ -1,0 +1,52 @@
+"""Whether a TCP port accepts a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from probes import metrics
+from probes.model import Beat, Port, Reading, Reason, Result, Seconds, Settings
+from probes.ports import Kind, Net
+from probes.protocols import tcp
+
+
+class TcpSettings(Settings):
+    """`slow_s` is where a connection that came about counts as slow."""
+
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[\w.:%-]+$")]
+    port: Port
+    timeout_s: Seconds = 5
+    slow_s: Seconds = 3
+
+
+async def check(settings: TcpSettings, net: Net, beat: Beat) -> Result:  # noqa: ARG001  # every kind takes a beat
+    """Resolve, connect, close; the time-out is for both steps together."""
+    durations: dict[str, float] = {}
+    reason: Reason | None = None
+    detail = ""
+    phase = "resolve"
+    started = began = net.clock.monotonic()
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            endpoints = await tcp.resolve(settings.host, settings.port)
+            durations[phase] = net.clock.monotonic() - began
+            phase, began = "connect", net.clock.monotonic()
+            connection = await tcp.connect(endpoints)
+            durations[phase] = net.clock.monotonic() - began
+            connection.close()
+    except TimeoutError:
+        reason, detail = Reason.TIMEOUT, f"no end of {phase} within {settings.timeout_s:g} s"
+    except OSError as error:
+        reason, detail = tcp.reason_of(error), f"{phase}: {error.strerror or type(error).__name__}"
+    else:
+        total = net.clock.monotonic() - started
+        if total > settings.slow_s:
+            reason, detail = Reason.SLOW, f"took {total:.1f} s"
+    readings = tuple(Reading(metrics.PROBE_DURATION, seconds, (name,)) for name, seconds in durations.items())
+    return Result(reason=reason, readings=readings, detail=detail)
+
+
+KIND = Kind("tcp", TcpSettings, check)

@@ -1,0 +1,226 @@
+"""SNMP over gufo-snmp: sessions kept and bounded, and its gaps guarded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import TypeVar
+
+from gufo.snmp import SnmpAuthError, SnmpVersion, User
+from gufo.snmp import SnmpError as GufoError
+from gufo.snmp.aio import SnmpSession
+from gufo.snmp.user import (
+    Aes128Key,
+    Aes192Key,
+    Aes256Key,
+    BaseAuthKey,
+    BasePrivKey,
+    DesKey,
+    Md5Key,
+    Sha1Key,
+    Sha224Key,
+    Sha256Key,
+    Sha384Key,
+    Sha512Key,
+)
+
+from probes.model import Reason
+from probes.ports import SnmpAgent, SnmpError, SnmpValue
+from probes.protocols.tcp import reason_of
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 2
+"""How often a request is sent: one datagram may be lost."""
+SYNC_AGE_S = 100.0
+"""Age at which a v3 session's engine time is asked again; agents refuse 150 s of difference (RFC 3414, 2.2.3)."""
+BULK_ROWS = 25
+
+_AUTH: Mapping[str, type[BaseAuthKey]] = MappingProxyType(
+    {
+        "md5": Md5Key,
+        "sha1": Sha1Key,
+        "sha224": Sha224Key,
+        "sha256": Sha256Key,
+        "sha384": Sha384Key,
+        "sha512": Sha512Key,
+    }
+)
+_PRIVACY: Mapping[str, type[BasePrivKey]] = MappingProxyType(
+    {"des": DesKey, "aes128": Aes128Key, "aes192": Aes192Key, "aes256": Aes256Key}
+)
+_VERSIONS = MappingProxyType({"v1": SnmpVersion.v1, "v2c": SnmpVersion.v2c, "v3": SnmpVersion.v3})
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """One socket; requests on it take turns."""
+
+    wire: SnmpSession
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+    synced: float | None = None
+    """When a v3 agent's engine id and time were last learnt."""
+
+
+class SnmpSessions:
+    """Implements `probes.ports.Snmp`. Nothing to open; `close()` drops every session."""
+
+    def __init__(self, limit: int = 256) -> None:
+        """`limit` bounds the sockets that are kept while idle."""
+        self._limit = limit
+        self._sessions: OrderedDict[tuple[SnmpAgent, float], _Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Sessions kept."""
+        return len(self._sessions)
+
+    def close(self) -> None:
+        """Forget every session; their sockets close with them."""
+        self._sessions.clear()
+
+    async def get(self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float) -> Mapping[str, SnmpValue]:
+        """See `probes.ports.Snmp`. v1 is asked object by object, as one that is missing empties the whole answer."""
+
+        async def ask(wire: SnmpSession) -> Mapping[str, SnmpValue | None]:
+            if agent.version == "v1":
+                return {oid: await _again(partial(wire.get, oid)) for oid in oids}
+            return await _again(partial(wire.get_many, oids))
+
+        found = await self._call(agent, timeout_s, ask)
+        values = {oid: value for oid in oids if (value := found.get(oid)) is not None}
+        if not values:  # gufo-snmp returns tooBig and genErr as an empty answer
+            raise SnmpError(Reason.PROTOCOL_ERROR, "an answer without any of the objects")
+        return values
+
+    async def walk(self, agent: SnmpAgent, oid: str, timeout_s: float, max_rows: int) -> Mapping[str, SnmpValue]:
+        """See `probes.ports.Snmp`. Uses GETBULK, and GETNEXT for v1."""
+
+        async def ask(wire: SnmpSession) -> dict[str, SnmpValue]:
+            rows: dict[str, SnmpValue] = {}
+            prefix = last = _arcs(oid)
+            iterator = wire.getnext(oid) if agent.version == "v1" else wire.getbulk(oid, min(BULK_ROWS, max_rows))
+            while len(rows) < max_rows:
+                try:
+                    name, value = await _again(iterator.__anext__)
+                except StopAsyncIteration:
+                    break
+                arcs = _arcs(name)
+                if arcs <= last or arcs[: len(prefix)] != prefix:
+                    break
+                last = arcs
+                if value is not None:
+                    rows[name] = value
+            return rows
+
+        return await self._call(agent, timeout_s, ask)
+
+    async def _call(
+        self, agent: SnmpAgent, timeout_s: float, ask: Callable[[SnmpSession], Awaitable[Answer]]
+    ) -> Answer:
+        """Ask in the session's turn. A session that fails is not used again: nothing stale is left in its socket."""
+        key = (agent, timeout_s)
+        failed = True
+        session = None
+        try:
+            session = self._session(key)
+            async with asyncio.timeout(timeout_s), session.turn:
+                answer = await self._ask(session, agent, timeout_s, ask)
+            failed = False
+        except GufoError as error:
+            raise SnmpError(Reason.PROTOCOL_ERROR, _meaning(error)) from None
+        except TimeoutError as error:
+            # gufo-snmp reports an ICMP port unreachable as a time-out with this text
+            refused = "refused" in str(error)
+            raise SnmpError(Reason.REFUSED if refused else Reason.TIMEOUT, "refused" if refused else "") from None
+        except OSError as error:
+            raise SnmpError(reason_of(error), error.strerror or type(error).__name__) from None
+        else:
+            return answer
+        finally:
+            if session is not None:
+                session.users -= 1
+            if failed and self._sessions.get(key) is session:
+                self._sessions.pop(key, None)
+
+    async def _ask(
+        self,
+        session: _Session,
+        agent: SnmpAgent,
+        timeout_s: float,
+        ask: Callable[[SnmpSession], Awaitable[Answer]],
+    ) -> Answer:
+        if agent.version != "v3":
+            return await ask(session.wire)
+        known = session.synced is not None
+        if session.synced is None or time.monotonic() - session.synced > SYNC_AGE_S:
+            await _again(session.wire.refresh)
+            session.synced = time.monotonic()
+        try:
+            return await ask(session.wire)
+        except GufoError:
+            if not known:
+                raise
+            # the device has restarted: its engine's boots and time are others (RFC 3414, 3.2.7)
+            session.wire = _open(agent, timeout_s)
+            await _again(session.wire.refresh)
+            session.synced = time.monotonic()
+            return await ask(session.wire)
+
+    def _session(self, key: tuple[SnmpAgent, float]) -> _Session:
+        """The session, as the one used last; the oldest idle ones make room."""
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = _Session(_open(*key))
+        self._sessions.move_to_end(key)
+        session.users += 1
+        if len(self._sessions) > self._limit:
+            idle = [other for other, kept in self._sessions.items() if not kept.users]
+            for other in idle[: len(self._sessions) - self._limit]:
+                del self._sessions[other]
+        return session
+
+
+def _open(agent: SnmpAgent, timeout_s: float) -> SnmpSession:
+    """A new socket; half of `timeout_s` for each attempt, so that a second one fits in."""
+    return SnmpSession(
+        agent.address,
+        agent.port,
+        community=agent.community.get_secret_value(),
+        user=_user(agent) if agent.version == "v3" else None,
+        version=_VERSIONS[agent.version],
+        timeout=timeout_s / ATTEMPTS,
+    )
+
+
+def _user(agent: SnmpAgent) -> User:
+    auth = privacy = None
+    if agent.auth_protocol is not None:
+        auth = _AUTH[agent.auth_protocol](agent.auth_key.get_secret_value().encode())
+    if agent.privacy_protocol is not None:
+        privacy = _PRIVACY[agent.privacy_protocol](agent.privacy_key.get_secret_value().encode())
+    return User(agent.user, auth_key=auth, priv_key=privacy)
+
+
+async def _again(request: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Send once more what got no answer."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await request()
+        except TimeoutError:
+            pass
+    return await request()
+
+
+def _meaning(error: GufoError) -> str:
+    """In words; a wrong user and a wrong key look alike."""
+    return "authentication failed: user or keys" if isinstance(error, SnmpAuthError) else "not a usable answer"
+
+
+def _arcs(oid: str) -> tuple[int, ...]:
+    return tuple(map(int, oid.split(".")))

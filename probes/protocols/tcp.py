@@ -1,0 +1,79 @@
+"""Resolving a name and opening a TCP connection, as two steps that can be timed; and what their errors mean."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+from probes.model import Reason
+
+_UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES, errno.EPERM})
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""Out of descriptors, memory or local ports: the agent's trouble, nobody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of a host, ready for `connect`."""
+
+    family: int
+    address: tuple[str, int] | tuple[str, int, int, int]
+
+
+async def resolve(host: str, port: int) -> list[Endpoint]:
+    """The host's addresses in the resolver's order; a literal address is not looked up. Raises `socket.gaierror`."""
+    try:
+        literal = ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        if literal.version == 4:
+            return [Endpoint(socket.AF_INET, (host, port))]
+        if "%" not in host:
+            return [Endpoint(socket.AF_INET6, (host, port, 0, 0))]
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a label that is empty or too long for the IDNA codec
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
+    return [Endpoint(family, address) for family, _, _, _, address in found]  # type: ignore[arg-type]  # no raw tuples
+
+
+async def connect(endpoints: list[Endpoint]) -> socket.socket:
+    """A connection to the first endpoint that accepts one; raises the first one's OSError. The caller closes it."""
+    first: OSError | None = None
+    for endpoint in endpoints:
+        try:
+            return await _connect(endpoint)
+        except OSError as error:  # TimeoutError of the kernel (ETIMEDOUT) included
+            first = first or error
+    raise first or socket.gaierror(socket.EAI_NODATA, "no address")
+
+
+async def _connect(endpoint: Endpoint) -> socket.socket:
+    connection = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, endpoint.address)
+    except BaseException:  # cancelled too: no descriptor is left behind
+        connection.close()
+        raise
+    return connection
+
+
+def reason_of(error: OSError) -> Reason:
+    """What a failed look-up or connection says."""
+    if isinstance(error, socket.gaierror):
+        return Reason.DNS_ERROR
+    if isinstance(error, ConnectionRefusedError):
+        return Reason.REFUSED
+    if isinstance(error, TimeoutError):
+        return Reason.TIMEOUT
+    if error.errno in _UNREACHABLE:
+        return Reason.UNREACHABLE
+    if error.errno in _OURS:
+        return Reason.SUSPECT
+    return Reason.PROTOCOL_ERROR

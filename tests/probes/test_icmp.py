@@ -1,0 +1,358 @@
+"""The ICMP engine and its kind, on real packets: loopback, and namespaces of the tests' own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from probes import metrics
+from probes.kinds.icmp import IcmpSettings, check
+from probes.model import Reason, Result
+from probes.ports import PingWindow
+from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
+from probes.protocols.icmp_packet import EchoV4, Identity
+from probes.protocols.icmp_socket import EchoSocket
+from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value
+
+IDENTITY = Identity(0x4C58, 0x0102030405060708)
+TARGET = "127.4.0.9"
+
+
+def an_engine(timeout_s: float = 0.5) -> IcmpEngine:
+    """An engine whose identity the test knows, open."""
+    pings = IcmpEngine(timeout_s=timeout_s, identity=IDENTITY)
+    try:
+        pings.open()
+    except IcmpUnavailable as error:
+        pytest.skip(str(error))
+    return pings
+
+
+def send_reply(packet: bytes, source: str) -> None:
+    """Put an echo reply on loopback, to where the engine listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as forger:
+        forger.bind((source, 0))
+        forger.sendto(packet, ("127.0.0.1", 0))
+
+
+def reply_to(number: int, key: int, identity: Identity = IDENTITY) -> bytes:
+    """The reply that a target gives to the engine's packet of that number."""
+    return bytes([0]) + EchoV4(identity).request(number, key)[1:]
+
+
+def answer_no_more(*, silent: bool = True) -> None:
+    """Let this namespace's own addresses ignore echo requests."""
+    Path("/proc/sys/net/ipv4/icmp_echo_ignore_all").write_text(str(int(silent)), encoding="ascii")
+
+
+async def probe(pings: IcmpEngine, *, address: str = TARGET, continuous: bool = True, pace: float = 50.0) -> Result:
+    """One beat of the kind."""
+    settings = IcmpSettings(address=address, packets_per_s=pace)
+    return await check(settings, TestNet(pings=pings), beat(continuous=continuous))
+
+
+async def test_a_host_that_answers_passes_with_every_reading(engine: IcmpEngine) -> None:
+    result = await probe(engine)
+    assert result.reason is None
+    assert value(result, metrics.LINK_SENT) == value(result, metrics.LINK_RECEIVED) == 5
+    assert value(result, metrics.LINK_LOSS) == 0
+    for family in (metrics.LINK_RTT_MEAN, metrics.LINK_RTT_P95, metrics.LINK_RTT_P99):
+        rtt = value(result, family)
+        assert rtt is not None
+        assert 0 < rtt < 0.005
+    assert value(result, metrics.LINK_JITTER) is not None
+    assert [value(result, family) for family in (metrics.LINK_LATE, metrics.LINK_DUPLICATES, metrics.LINK_ERRORS)] == [
+        0,
+        0,
+        0,
+    ]
+    (distribution,) = result.distributions
+    assert distribution.family is metrics.LINK_RTT
+    assert sum(distribution.counts) == 5
+    assert 0 < distribution.total < 0.025
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_two_hundred_streams_lose_nothing(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    async def scenario() -> None:
+        pings = an_engine()
+        try:
+
+            async def window(number: int) -> PingWindow:
+                return await pings.window(f"link-{number}", f"127.4.1.{number + 1}", 5.0)
+
+            await asyncio.gather(*map(window, range(200)))
+            await asyncio.sleep(2)
+            windows = await asyncio.gather(*map(window, range(200)))
+            assert all(window.sent == window.received and 8 <= window.sent <= 14 for window in windows)
+            assert max(rtt for window in windows for rtt in window.rtts_s) < 0.02
+            assert (pings.stray, pings.socket_drops, pings.send_errors) == (0, 0, 0)
+            assert pings.receive_buffer_bytes > 100_000
+        finally:
+            pings.close()
+
+    run(scenario())
+
+
+async def test_a_blocked_loop_is_not_the_links_delay(engine: IcmpEngine) -> None:
+    await probe(engine)
+    for _ in range(6):
+        await asyncio.sleep(0.05)
+        time.sleep(0.2)  # noqa: ASYNC251  # the very thing under test
+    window = await engine.window("here", TARGET, 50.0)
+    assert window.received == window.sent > 6
+    assert max(window.rtts_s) < 0.005
+
+
+async def test_a_stream_asked_once_by_hand_does_not_go_on(engine: IcmpEngine) -> None:
+    for _ in range(2):
+        window = await engine.window("here", TARGET, 50.0, continuous=False)
+        assert (window.sent, window.total_sent) == (5, 5)
+
+
+async def test_an_address_that_changes_begins_anew(engine: IcmpEngine) -> None:
+    await engine.window("here", TARGET, 50.0)
+    window = await engine.window("here", "127.4.0.10", 50.0)
+    assert (window.sent, window.total_sent) == (5, 5)
+
+
+async def test_a_pace_that_changes_keeps_the_counts(engine: IcmpEngine) -> None:
+    await engine.window("here", TARGET, 50.0)
+    await engine.window("here", TARGET, 10.0)
+    await asyncio.sleep(0.5)
+    window = await engine.window("here", TARGET, 10.0)
+    assert window.total_sent > 5
+    assert 3 <= window.sent <= 7
+
+
+async def test_a_window_without_any_fate_is_suspect(engine: IcmpEngine) -> None:
+    await probe(engine, pace=0.1)
+    result = await probe(engine, pace=0.1)
+    assert result.reason is Reason.SUSPECT
+    assert value(result, metrics.LINK_SENT) == 5
+
+
+async def test_closing_releases_whoever_waits() -> None:
+    pings = an_engine()
+    waiting = asyncio.create_task(pings.window("here", TARGET, 1.0))
+    await asyncio.sleep(0.1)
+    pings.close()
+    assert (await waiting).sent < 5
+
+
+async def test_cancelling_one_who_waits_does_not_disturb_the_other(engine: IcmpEngine) -> None:
+    first, second = (asyncio.create_task(engine.window("here", TARGET, 10.0)) for _ in range(2))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    assert (await second).sent == 5
+
+
+async def test_ipv6_is_asked_as_well(engine: IcmpEngine) -> None:
+    result = await probe(engine, address="::1")
+    if result.reason is Reason.SUSPECT:
+        pytest.skip(f"no IPv6 on loopback: {result.detail}")
+    assert result.reason is None
+    assert value(result, metrics.LINK_LOSS) == 0
+
+
+async def test_forged_replies_are_stray_and_not_believed() -> None:
+    pings = an_engine()
+    try:
+        await pings.window("here", TARGET, 50.0, continuous=True)
+        nonce = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
+        genuine = reply_to(1, 1)
+        forged = [
+            (reply_to(1, 1, nonce), TARGET),  # wrong nonce
+            (reply_to(2**40, 1), TARGET),  # a number never sent
+            (reply_to(0, 1), TARGET),
+            (reply_to(1, 2**31), TARGET),  # a stream that is none
+            (genuine, "127.4.0.8"),  # another source
+            (genuine[:40], TARGET),  # truncated
+            (genuine[:9], TARGET),
+            (genuine + bytes(1), TARGET),
+            (genuine + bytes(40_000), TARGET),  # huge
+        ]
+        for packet, source in forged:
+            send_reply(packet, source)
+        send_reply(reply_to(1, 1, Identity(IDENTITY.ident ^ 1, IDENTITY.nonce)), TARGET)  # the filter keeps it away
+        await asyncio.sleep(0.2)
+        window = await pings.window("here", TARGET, 50.0)
+        assert pings.stray == len(forged)
+        assert window.sent == window.received
+        assert (window.total_late, window.total_duplicates) == (0, 0)
+    finally:
+        pings.close()
+
+
+async def test_a_reply_that_comes_again_is_a_duplicate() -> None:
+    pings = an_engine()
+    try:
+        await pings.window("here", TARGET, 50.0)
+        send_reply(reply_to(1, 1), TARGET)
+        await asyncio.sleep(0.05)
+        window = await pings.window("here", TARGET, 50.0)
+        assert (window.total_duplicates, window.total_late, pings.stray) == (1, 0, 0)
+        assert window.sent == window.received
+    finally:
+        pings.close()
+
+
+def test_a_silent_host_times_out_and_a_late_reply_is_counted_as_late() -> None:
+    async def scenario() -> tuple[Result, PingWindow, int]:
+        answer_no_more()
+        pings = an_engine(timeout_s=0.3)
+        try:
+            result = await probe(pings)
+            send_reply(reply_to(1, 1), TARGET)
+            send_reply(reply_to(1, 1), TARGET)
+            await asyncio.sleep(0.05)
+            return result, await pings.window("here", TARGET, 50.0), pings.stray
+        finally:
+            pings.close()
+
+    result, window, stray = in_namespace(scenario)
+    assert (result.reason, result.detail) == (Reason.TIMEOUT, "0 of 5 answered")
+    assert value(result, metrics.LINK_LOSS) == 1
+    assert value(result, metrics.LINK_RTT_MEAN) is None
+    assert value(result, metrics.LINK_JITTER) is None
+    assert (window.total_received, window.total_late, window.total_duplicates, stray) == (0, 1, 1, 0)
+
+
+def test_loss_is_seen_while_it_lasts_and_goes_again() -> None:
+    async def scenario() -> list[Result]:
+        pings = an_engine(timeout_s=0.2)
+        try:
+            results = [await probe(pings)]
+            answer_no_more()
+            await asyncio.sleep(0.5)
+            answer_no_more(silent=False)
+            await asyncio.sleep(0.5)
+            results.append(await probe(pings))
+            await asyncio.sleep(0.3)
+            results.append(await probe(pings))
+            return results
+        finally:
+            pings.close()
+
+    before, during, after = in_namespace(scenario)
+    assert [result.reason for result in (before, during, after)] == [None, Reason.LOSS, None]
+    loss = value(during, metrics.LINK_LOSS)
+    assert loss is not None
+    assert 0.3 < loss < 0.7
+
+
+def test_a_packet_that_the_kernel_has_in_time_is_not_lost_by_a_loop_that_is_late() -> None:
+    async def scenario() -> PingWindow:
+        pings = an_engine(timeout_s=0.1)
+        try:
+            await pings.window("here", TARGET, 20.0)
+            for _ in range(3):
+                await asyncio.sleep(0.06)
+                time.sleep(0.4)  # noqa: ASYNC251  # four time-outs long
+            return await pings.window("here", TARGET, 20.0)
+        finally:
+            pings.close()
+
+    window = in_namespace(scenario)
+    assert window.sent == window.received > 0
+
+
+def test_without_a_way_out_nothing_is_the_links_loss() -> None:
+    async def scenario() -> tuple[Result, int]:
+        pings = an_engine()
+        try:
+            return await probe(pings, address="192.0.2.1"), pings.send_errors
+        finally:
+            pings.close()
+
+    result, send_errors = in_namespace(scenario)
+    assert (result.reason, result.detail) == (Reason.SUSPECT, "Network is unreachable")
+    assert value(result, metrics.LINK_SENT) == 0
+    assert value(result, metrics.LINK_LOSS) is None
+    assert send_errors == 5
+
+
+def test_an_error_on_the_way_names_the_hop_that_sent_it() -> None:
+    async def scenario() -> Result:
+        with other_namespace() as far:
+            ip("link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far)
+            ip("addr", "add", "10.77.0.1/24", "dev", "near")
+            ip("link", "set", "near", "up")
+            inside = ["nsenter", "--target", far, "--net"]
+            commands = (
+                "ip addr add 10.77.0.2/24 dev far",
+                "ip link set far up",
+                "sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
+                "ip route add unreachable 10.78.0.0/16",
+            )
+            for command in commands:
+                subprocess.run([*inside, "sh", "-c", command], check=True)
+            ip("route", "add", "10.78.0.0/16", "via", "10.77.0.2")
+            pings = an_engine(timeout_s=1)
+            try:
+                # the far kernel limits its errors to one a second and target: one of five must suffice
+                return await probe(pings, address="10.78.0.1")
+            finally:
+                pings.close()
+
+    result = in_namespace(scenario)
+    assert (result.reason, result.detail) == (Reason.UNREACHABLE, "0 of 5 answered; unreachable, says 10.77.0.2")
+    assert value(result, metrics.LINK_ERRORS) >= 1  # type: ignore[operator]  # there is one
+
+
+def test_replies_that_the_kernel_drops_are_counted() -> None:
+    try:
+        edge = EchoSocket(EchoV4(IDENTITY))
+    except IcmpUnavailable as error:
+        pytest.skip(str(error))
+    packet = reply_to(1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as flood:
+        for _ in range(edge.buffer_bytes // 512):
+            flood.sendto(packet, ("127.0.0.1", 0))
+        received = drain(edge)
+        flood.sendto(packet, ("127.0.0.1", 0))
+        drain(edge)
+    sent = edge.buffer_bytes // 512
+    edge.close()
+    assert received < sent
+    assert edge.drops == sent - received
+
+
+def drain(edge: EchoSocket) -> int:
+    """How many packets wait."""
+    for count in range(10**6):
+        try:
+            edge.receive()
+        except BlockingIOError:
+            return count
+    raise AssertionError("no end")
+
+
+def test_without_the_right_the_message_says_what_to_do() -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("no setpriv")
+    code = (
+        "import asyncio\n"
+        "from probes.protocols.icmp import IcmpEngine, IcmpUnavailable\n"
+        "async def main():\n"
+        "    try:\n"
+        "        IcmpEngine().open()\n"
+        "    except IcmpUnavailable as error:\n"
+        "        print(error)\n"
+        "asyncio.run(main())\n"
+    )
+    words = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 1
+    for word in ("CAP_NET_RAW", "root", "setcap cap_net_raw+ep", "AmbientCapabilities=CAP_NET_RAW"):
+        assert word in done.stdout

@@ -1,0 +1,76 @@
+"""The page: valid for Prometheus, exact, and without what is over."""
+
+import math
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent.series import SeriesTable
+from probes import metrics
+from probes.model import Distribution, Reading
+
+LINK = {"commune": "01290", "link": "primary", "medium": "fibre", "target": "link/01290/primary", "kind": "icmp"}
+
+
+def samples(table: SeriesTable) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(table.page())
+        for sample in family.samples
+    }
+
+
+def test_a_reading_carries_the_identity_that_its_family_declares() -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, 12), Reading(metrics.DEVICE_UPTIME, 3.5)])
+    identity = (("commune", "01290"), ("link", "primary"), ("medium", "fibre"), ("province", "04"))
+    assert samples(table) == {
+        ("lienxa_link_sent_total", (*identity, ("target", "link/01290/primary"))): 12,
+        ("lienxa_device_uptime_seconds", (("commune", "01290"), ("province", "04"))): 3.5,
+    }
+
+
+def test_names_with_quotes_backslashes_and_diacritics_survive_the_page() -> None:
+    table = SeriesTable("04")
+    name = 'Xã "Đàm Thủy"\\\nnew'
+    table.put("one", {"commune": "01501"}, [Reading(metrics.COMMUNE_INFO, 1, (name, "commune", ""))])
+    ((_, labels),) = samples(table)
+    assert dict(labels) == {"province": "04", "commune": "01501", "name": name, "type": "commune"}
+
+
+def test_what_an_owner_no_longer_reads_leaves_the_page() -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, 1), Reading(metrics.LINK_JITTER, 0.1)])
+    table.put("two", {**LINK, "commune": "01294"}, [Reading(metrics.LINK_SENT, 5)])
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, 2)])
+    assert sorted(samples(table).values()) == [2, 5]
+    table.drop("two")
+    assert list(samples(table).values()) == [2]
+
+
+def test_an_impossible_value_is_absent_not_wrong() -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_JITTER, math.nan)])
+    assert table.page() == ""
+
+
+def test_a_histogram_is_cumulated_and_ends_with_infinity() -> None:
+    table = SeriesTable("04")
+    counts = (1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3)
+    table.put("one", {"commune": "01290"}, [], [Distribution(metrics.LINK_RTT, counts, 9.5)])
+    page = samples(table)
+    buckets = {dict(labels)["le"]: value for (name, labels), value in page.items() if name.endswith("_bucket")}
+    assert buckets["0.005"] == 1
+    assert buckets["0.02"] == 3
+    assert buckets["+Inf"] == 6
+    assert {value for (name, _), value in page.items() if name.endswith("_count")} == {6}
+    assert {value for (name, _), value in page.items() if name.endswith("_sum")} == {9.5}
+
+
+def test_every_family_of_the_catalogue_has_help_and_keeps_to_the_label_contract() -> None:
+    contract = {"province", "commune", "trunk", "link", "device", "interface", "service", "target", "kind", "path"}
+    contract |= {"medium", "phase", "reason", "state", "cause", "root", "root_kind", "group", "reading", "overlay"}
+    contract |= {"version", "description", "object_id", "name", "type", "parent"}  # on info families only
+    for family in metrics.FAMILIES.values():
+        assert family.help.endswith(".")
+        assert set(family.labels) <= contract, family.name
+        assert (family.type == "counter") == family.name.endswith("_total"), family.name
