@@ -106,8 +106,9 @@ async def _run(province: Province, made: Plan, host: str, port: int) -> None:
                 tasks.create_task(runner.run(made.targets)),
                 tasks.create_task(_rounds(province, made, monitor, runner, net, table)),
             ]
+            stop = _stop_signals()
             log.info("province %s: %d targets, started", province.province, len(made.targets))
-            await _told_to_stop()
+            await stop.wait()
             log.info("stopping")
             for task in work:
                 task.cancel()
@@ -178,12 +179,13 @@ async def _rounds(
         table.put("agent", {}, readings, [lateness])
 
 
-async def _told_to_stop() -> None:
+def _stop_signals() -> asyncio.Event:
+    """Set once SIGTERM or SIGINT has come."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def _status(province: Province, monitor: Monitor) -> dict[str, Any]:

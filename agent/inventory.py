@@ -120,13 +120,18 @@ def _wrong_code(place: Place, code: object, known: set[str], province: object) -
         return  # the model says it, or the province itself is unknown
     unit = units.by_code().get(code)
     if unit is None:
-        near = difflib.get_close_matches(code, known, n=1)
-        hint = (
-            f"; did you mean {near[0]!r} ({units.name(near[0])})?" if near else "; codes have been new since July 2025"
-        )
-        yield place, f"no commune has the code {code!r}{hint}"
+        near = [f"{other!r} ({units.name(other)})" for other in sorted(known) if _one_slip(code, other)][:3]
+        hint = f"did you mean {' or '.join(near)}?" if near else "codes have been new since July 2025"
+        yield place, f"no commune has the code {code!r}; {hint}"
     else:
         yield place, f"{code!r} is {unit.name} of province {unit.province!r}, not of {province!r}; take it out"
+
+
+def _one_slip(code: str, other: str) -> bool:
+    """Whether two codes differ by one digit, or by two neighbours that changed places."""
+    wrong = [index for index in range(len(code)) if code[index] != other[index]]
+    swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1 and sorted(code) == sorted(other)
+    return len(wrong) == 1 or swapped
 
 
 def _cycles(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -42,7 +42,7 @@ GRAFANA_UNITS: Mapping[Unit, str] = MappingProxyType(
         "timestamp": "dateTimeAsIso",  # Grafana counts in milliseconds: see `queries.MILLISECONDS`
         "flag": "bool",
         "state": "none",
-        "bits_per_second": "bps",
+        "bytes_per_second": "Bps",
         "info": "none",
     }
 )

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 Type = Literal["gauge", "counter", "histogram"]
-Unit = Literal["seconds", "ratio", "bytes", "count", "volts", "timestamp", "flag", "state", "bits_per_second", "info"]
+Unit = Literal["seconds", "ratio", "bytes", "count", "volts", "timestamp", "flag", "state", "bytes_per_second", "info"]
 
 PREFIX = "lienxa_"
 
@@ -126,10 +126,10 @@ INTERFACE_OPER_UP = _declare(
     "interface_oper_up", "gauge", "flag", "ifOperStatus is up or dormant.", DEVICE, ("interface",)
 )
 INTERFACE_SPEED = _declare(
-    "interface_speed_bits_per_second",
+    "interface_speed_bytes_per_second",
     "gauge",
-    "bits_per_second",
-    "ifHighSpeed; absent where the device does not know.",
+    "bytes_per_second",
+    "ifHighSpeed, in bytes; absent where the device does not know.",
     DEVICE,
     ("interface",),
 )

@@ -119,7 +119,7 @@ class Lab:
         with (folder / "errors").open("wb") as errors:
             try:
                 process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "TERM", "--", *command, *asked],
+                    _mortal("TERM", [*command, *asked]),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,
@@ -170,7 +170,7 @@ class Lab:
         """The command line that runs `argv` on the agent's side, ended with the process that starts it."""
         user = ["--user", "--preserve-credentials"] if self.in_user_namespace else []
         # nsenter first: entering a user namespace forgets the parent-death signal
-        return ["nsenter", *user, "--net", "-t", str(self.pid), "--", "setpriv", "--pdeathsig", "KILL", "--", *argv]
+        return ["nsenter", *user, "--net", "-t", str(self.pid), "--", *_mortal("KILL", argv)]
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a command on the agent's side, with the options of `subprocess.Popen`; killed at `close`."""
@@ -198,6 +198,13 @@ class Lab:
         self._started.clear()
         _stop(self._process)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _mortal(signal_name: str, argv: Sequence[str]) -> list[str]:
+    """The command line of `argv`, to which the kernel sends a signal when this process dies."""
+    # a parent that died before the signal was asked for is noticed by its number
+    still_ours = '[ "$PPID" = "$0" ] && exec "$@"'
+    return ["setpriv", "--pdeathsig", signal_name, "--", "sh", "-c", still_ours, str(os.getpid()), *argv]
 
 
 def _ready_line(process: subprocess.Popen[str], folder: Path) -> Mapping[str, Any]:

@@ -41,32 +41,32 @@ IPV6_FREEBIND = 78
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _checked(returned: int, call: str) -> None:
+def _checked(returned: int) -> None:
     if returned != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{call}: {os.strerror(number)}")
+        raise OSError(number, os.strerror(number))
 
 
 def unshare(flags: int) -> None:
     """Move the calling thread into new namespaces (unshare(2)); raises OSError."""
-    _checked(_libc.unshare(flags), "unshare")
+    _checked(_libc.unshare(flags))
 
 
 def setns(descriptor: int, flags: int) -> None:
     """Move the calling thread into the namespace that a descriptor holds (setns(2)); raises OSError."""
-    _checked(_libc.setns(descriptor, flags), "setns")
+    _checked(_libc.setns(descriptor, flags))
 
 
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent (process id) dies; also if it is dead already."""
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wake_exactly() -> None:
     """Take the default 50 us of slack from this thread's timers."""
-    _checked(_libc.prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0), "prctl(PR_SET_TIMERSLACK)")
+    _checked(_libc.prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0))
 
 
 def may_make_namespaces() -> bool:

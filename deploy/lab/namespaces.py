@@ -57,8 +57,10 @@ def _enter_user_namespace() -> None:
         try:
             Path("/proc/self", name).write_text(line, encoding="ascii")
         except OSError as error:
+            # user_namespaces(7), Linux 5.12: root may map itself only with CAP_SETFCAP
+            ways = _USER_WAYS if user else f"keep CAP_SETFCAP, or start as another user; or {_USER_WAYS}"
             raise LabUnavailable(
-                f"writing /proc/self/{name} was refused: {error.strerror}. To allow it: {_USER_WAYS}"
+                f"writing /proc/self/{name} was refused: {error.strerror}. To allow it: {ways}"
             ) from None
 
 

@@ -225,7 +225,9 @@ def _explained(details: ErrorDetails, model: type[Settings]) -> tuple[Place, str
     place, kind, value = details["loc"], details["type"], details["input"]
     if kind == "extra_forbidden":
         inside = next((_MODELS[step] for step in reversed(place[:-1]) if isinstance(step, str)), model)
-        return place, unknown("key", str(place[-1]), [field.alias or name for name, field in inside.model_fields.items()])
+        return place, unknown(
+            "key", str(place[-1]), [field.alias or name for name, field in inside.model_fields.items()]
+        )
     if kind == "value_error":
         return place, str(details["ctx"]["error"])
     found = {

@@ -51,6 +51,9 @@ def run(
     inodes. `scenario` is one to begin with, `battery_s` how long a full battery lasts. To be called in a fresh
     process with one thread. Raises LabUnavailable where this machine allows no lab, LabError for wrong options.
     """
+    battery_s = DEFAULT_BATTERY_S if battery_s is None else battery_s
+    if battery_s <= 0:
+        raise LabError(f"a full battery must last more than 0 s, not {battery_s:g}")
     topology = Topology(province)
     control = control or default_control()
     far_side.allow_descriptors()
@@ -67,7 +70,7 @@ def run(
         "namespaces": spaces.inodes(),
     }
     try:
-        return asyncio.run(lab.live(commands, announcement, scenario, battery_s or DEFAULT_BATTERY_S))
+        return asyncio.run(lab.live(commands, announcement, scenario, battery_s))
     finally:
         commands.close()
         os.waitpid(pid, 0)  # it ends as soon as nobody commands it

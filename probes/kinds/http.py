@@ -144,9 +144,9 @@ def _reason_of(error: aiohttp.ClientError) -> tuple[Reason, str]:
         case aiohttp.TooManyRedirects():
             return Reason.PROTOCOL_ERROR, f"more than {MAX_REDIRECTS} redirects"
         case aiohttp.ClientConnectorError():
-            return tcp.reason_of(error.os_error), error.os_error.strerror or type(error.os_error).__name__
+            return tcp.reason_of(error.os_error), tcp.meaning(error.os_error)
         case aiohttp.ClientOSError():
-            return Reason.PROTOCOL_ERROR, error.strerror or type(error).__name__
+            return Reason.PROTOCOL_ERROR, tcp.meaning(error)
         case _:
             return Reason.PROTOCOL_ERROR, type(error).__name__
 

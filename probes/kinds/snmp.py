@@ -65,7 +65,7 @@ def _flag(*values: int) -> Callable[[SnmpValue], float | None]:
 
 def _speed(value: SnmpValue) -> float | None:
     megabits = known(value, 1, 10_000_000)  # 0: the device does not know
-    return None if megabits is None else megabits * 1e6
+    return None if megabits is None else megabits * 1e6 / 8
 
 
 INTERFACE_COLUMNS: Mapping[str, tuple[Family, Callable[[SnmpValue], float | None]]] = MappingProxyType(

@@ -40,7 +40,7 @@ async def check(settings: TcpSettings, net: Net, beat: Beat) -> Result:  # noqa:
     except TimeoutError:
         reason, detail = Reason.TIMEOUT, f"no end of {phase} within {settings.timeout_s:g} s"
     except OSError as error:
-        reason, detail = tcp.reason_of(error), f"{phase}: {error.strerror or type(error).__name__}"
+        reason, detail = tcp.reason_of(error), f"{phase}: {tcp.meaning(error)}"
     else:
         total = net.clock.monotonic() - started
         if total > settings.slow_s:

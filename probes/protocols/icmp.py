@@ -7,7 +7,6 @@ import contextlib
 import ipaddress
 import itertools
 import math
-import os
 import secrets
 import time
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from probes.protocols.icmp_packet import EchoV4, EchoV6, Identity
 from probes.protocols.icmp_socket import EchoSocket, IcmpUnavailable
 from probes.protocols.ping_series import VOID, PingSeries
 from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
+from probes.protocols.tcp import meaning
 
 __all__ = ["IcmpEngine", "IcmpUnavailable"]
 
@@ -172,7 +172,7 @@ class IcmpEngine:
         try:
             edge.send(packet, (stream.address, 0))
         except OSError as error:  # a full queue or no way out: ours, not the link's
-            self._unsent(stream, number, os.strerror(error.errno) if error.errno else type(error).__name__)
+            self._unsent(stream, number, meaning(error))
         else:
             self._outstanding[number] = (stream, sent, monotonic)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,9 +32,11 @@ from gufo.snmp.user import (
 
 from probes.model import Reason
 from probes.ports import SnmpAgent, SnmpError, SnmpValue
-from probes.protocols.tcp import reason_of
+from probes.protocols.tcp import meaning, reason_of
 
 Answer = TypeVar("Answer")
+Ask = Callable[[SnmpSession, int], Awaitable[Answer]]
+"""What is done on a session, with so many attempts for each request."""
 
 ATTEMPTS = 2
 """How often a request is sent: one datagram may be lost."""
@@ -87,10 +90,10 @@ class SnmpSessions:
     async def get(self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float) -> Mapping[str, SnmpValue]:
         """See `probes.ports.Snmp`. v1 is asked object by object, as one that is missing empties the whole answer."""
 
-        async def ask(wire: SnmpSession) -> Mapping[str, SnmpValue | None]:
+        async def ask(wire: SnmpSession, attempts: int) -> Mapping[str, SnmpValue | None]:
             if agent.version == "v1":
-                return {oid: await _again(partial(wire.get, oid)) for oid in oids}
-            return await _again(partial(wire.get_many, oids))
+                return {oid: await _persist(partial(wire.get, oid), attempts) for oid in oids}
+            return await _persist(partial(wire.get_many, oids), attempts)
 
         found = await self._call(agent, timeout_s, ask)
         values = {oid: value for oid in oids if (value := found.get(oid)) is not None}
@@ -101,13 +104,13 @@ class SnmpSessions:
     async def walk(self, agent: SnmpAgent, oid: str, timeout_s: float, max_rows: int) -> Mapping[str, SnmpValue]:
         """See `probes.ports.Snmp`. Uses GETBULK, and GETNEXT for v1."""
 
-        async def ask(wire: SnmpSession) -> dict[str, SnmpValue]:
+        async def ask(wire: SnmpSession, attempts: int) -> dict[str, SnmpValue]:
             rows: dict[str, SnmpValue] = {}
             prefix = last = _arcs(oid)
             iterator = wire.getnext(oid) if agent.version == "v1" else wire.getbulk(oid, min(BULK_ROWS, max_rows))
             while len(rows) < max_rows:
                 try:
-                    name, value = await _again(iterator.__anext__)
+                    name, value = await _persist(iterator.__anext__, attempts)
                 except StopAsyncIteration:
                     break
                 arcs = _arcs(name)
@@ -120,9 +123,7 @@ class SnmpSessions:
 
         return await self._call(agent, timeout_s, ask)
 
-    async def _call(
-        self, agent: SnmpAgent, timeout_s: float, ask: Callable[[SnmpSession], Awaitable[Answer]]
-    ) -> Answer:
+    async def _call(self, agent: SnmpAgent, timeout_s: float, ask: Ask[Answer]) -> Answer:
         """Ask in the session's turn. A session that fails is not used again: nothing stale is left in its socket."""
         key = (agent, timeout_s)
         failed = True
@@ -135,11 +136,9 @@ class SnmpSessions:
         except GufoError as error:
             raise SnmpError(Reason.PROTOCOL_ERROR, _meaning(error)) from None
         except TimeoutError as error:
-            # gufo-snmp reports an ICMP port unreachable as a time-out with this text
-            refused = "refused" in str(error)
-            raise SnmpError(Reason.REFUSED if refused else Reason.TIMEOUT, "refused" if refused else "") from None
+            raise SnmpError(Reason.REFUSED if _refused(error) else Reason.TIMEOUT) from None
         except OSError as error:
-            raise SnmpError(reason_of(error), error.strerror or type(error).__name__) from None
+            raise SnmpError(reason_of(error), meaning(error)) from None
         else:
             return answer
         finally:
@@ -153,24 +152,18 @@ class SnmpSessions:
         session: _Session,
         agent: SnmpAgent,
         timeout_s: float,
-        ask: Callable[[SnmpSession], Awaitable[Answer]],
+        ask: Ask[Answer],
     ) -> Answer:
         if agent.version != "v3":
-            return await ask(session.wire)
-        known = session.synced is not None
-        if session.synced is None or time.monotonic() - session.synced > SYNC_AGE_S:
-            await _again(session.wire.refresh)
-            session.synced = time.monotonic()
-        try:
-            return await ask(session.wire)
-        except GufoError:
-            if not known:
-                raise
-            # the device has restarted: its engine's boots and time are others (RFC 3414, 3.2.7)
+            return await ask(session.wire, ATTEMPTS)
+        if session.synced is not None and time.monotonic() - session.synced <= SYNC_AGE_S:
+            with contextlib.suppress(GufoError, TimeoutError):
+                return await ask(session.wire, 1)
+            # a lost datagram, or the device has restarted: its engine's boots and time are others (RFC 3414, 3.2.7)
             session.wire = _open(agent, timeout_s)
-            await _again(session.wire.refresh)
-            session.synced = time.monotonic()
-            return await ask(session.wire)
+        await _persist(session.wire.refresh)
+        session.synced = time.monotonic()
+        return await ask(session.wire, ATTEMPTS)
 
     def _session(self, key: tuple[SnmpAgent, float]) -> _Session:
         """The session, as the one used last; the oldest idle ones make room."""
@@ -207,14 +200,20 @@ def _user(agent: SnmpAgent) -> User:
     return User(agent.user, auth_key=auth, priv_key=privacy)
 
 
-async def _again(request: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Send once more what got no answer."""
-    for _ in range(ATTEMPTS - 1):
+async def _persist(request: Callable[[], Awaitable[Answer]], attempts: int = ATTEMPTS) -> Answer:
+    """Send again what got no answer."""
+    for _ in range(attempts - 1):
         try:
             return await request()
-        except TimeoutError:
-            pass
+        except TimeoutError as error:
+            if _refused(error):
+                raise
     return await request()
+
+
+def _refused(error: TimeoutError) -> bool:
+    """gufo-snmp reports an ICMP port unreachable as a time-out, caused by one with this text."""
+    return "refused" in f"{error} {error.__cause__}"
 
 
 def _meaning(error: GufoError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass
 
@@ -77,3 +78,10 @@ def reason_of(error: OSError) -> Reason:
     if error.errno in _OURS:
         return Reason.SUSPECT
     return Reason.PROTOCOL_ERROR
+
+
+def meaning(error: OSError) -> str:
+    """The error in the system's words, without the addresses that asyncio adds."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno)

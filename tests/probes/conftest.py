@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -55,8 +56,8 @@ class TestNet:
     __test__ = False
 
     clock: SystemClock = field(default_factory=SystemClock)
-    pings: Pings = field(default_factory=Closed)  # type: ignore[assignment]  # fails on use
-    snmp: Snmp = field(default_factory=Closed)  # type: ignore[assignment]  # fails on use
+    pings: Pings = field(default_factory=Closed)
+    snmp: Snmp = field(default_factory=Closed)
     http: aiohttp.ClientSession = field(default_factory=Closed)  # type: ignore[assignment]  # fails on use
 
 
@@ -102,6 +103,11 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
+def descriptors() -> int:
+    """Open descriptors of this process."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def ip(*words: str) -> None:
     """Run `ip` in this thread's network namespace."""
     subprocess.run(["ip", *words], check=True, capture_output=True)
@@ -120,7 +126,7 @@ def in_namespace(scenario: Callable[[], Coroutine[Any, Any, Returned]]) -> Retur
         try:
             ip("link", "set", "lo", "up")
             outcome.append(asyncio.run(scenario()))
-        except BaseException as error:  # noqa: BLE001  # raised again in the test's own thread
+        except BaseException as error:  # raised again in the test's own thread
             trouble.append(error)
 
     thread = threading.Thread(target=enter)
@@ -138,9 +144,9 @@ def other_namespace() -> Iterator[str]:
     """The process id that holds one more network namespace, for `ip link … netns` and `nsenter`."""
     holder = subprocess.Popen(["unshare", "--net", "sleep", "60"])
     try:
-        ours = os.readlink("/proc/thread-self/ns/net")
+        ours = Path("/proc/thread-self/ns/net").readlink()
         deadline = time.monotonic() + 5
-        while os.readlink(f"/proc/{holder.pid}/ns/net") == ours:
+        while Path(f"/proc/{holder.pid}/ns/net").readlink() == ours:
             assert time.monotonic() < deadline, "no second namespace came up"
             time.sleep(0.01)
         yield str(holder.pid)

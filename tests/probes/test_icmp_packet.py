@@ -102,9 +102,7 @@ def test_no_bytes_upset_the_parser(family: type[EchoV4 | EchoV6], data: bytes) -
 
 @pytest.mark.parametrize("family", [EchoV4, EchoV6])
 @given(at=st.integers(0, 130), byte=st.integers(0, 255), cut=st.integers(0, 130))
-def test_a_damaged_reply_or_error_upsets_nobody(
-    family: type[EchoV4 | EchoV6], at: int, byte: int, cut: int
-) -> None:
+def test_a_damaged_reply_or_error_upsets_nobody(family: type[EchoV4 | EchoV6], at: int, byte: int, cut: int) -> None:
     codec = family(IDENTITY)
     for whole in (as_reply(codec, 9, 9), ip_header() + bytes([3, *[0] * 7]) + ip_header() + codec.request(9, 9)):
         damaged = bytearray(whole)

@@ -64,7 +64,7 @@ def test_a_good_inventory_becomes_a_province(tmp_path: Path) -> None:
         ('"01290"', '"1290"', "cao-bang.yaml:10: communes[0].code: '1290' must be a 5-digit commune code in quotes, "
          'such as "01273"'),
         ('"01290"', '"01291"', "cao-bang.yaml:10: communes[0].code: no commune has the code '01291'; did you mean "
-         "'01729' (Xã Tĩnh Túc)?"),
+         "'01290' (Xã Bảo Lâm) or '01294' (Xã Lý Bôn) or '01297' (Xã Nam Quang)?"),
         ('"01290"', '"00004"', "cao-bang.yaml:10: communes[0].code: '00004' is Phường Ba Đình of province '01', "
          "not of '04'; take it out"),
         ("trunk: spur", "trunk: spurr", "cao-bang.yaml:11: communes[0].trunk: unknown trunk 'spurr'; did you mean 'spur'? "

@@ -15,6 +15,8 @@ import pytest
 from deploy.lab import LabError
 from deploy.lab.client import request
 from deploy.lab.control import ControlServer, claim
+from deploy.lab.up import default_control, run
+from probes.model import Province
 
 
 def test_only_the_owner_may_use_it(tmp_path: Path) -> None:
@@ -49,6 +51,23 @@ def test_paths_that_no_socket_can_have(tmp_path: Path) -> None:
         claim(tmp_path / ("x" * 120))
     with pytest.raises(LabError, match="no control socket can be made there: No such file or directory"):
         claim(tmp_path / "no" / "control")
+
+
+def test_the_default_place_is_a_folder_that_only_its_owner_may_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    path = default_control()
+    assert path == tmp_path / f"lienxa-lab-{os.geteuid()}" / "control"
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    path.parent.chmod(0o777)
+    with pytest.raises(LabError, match="or others may enter: name a control socket with --control"):
+        default_control()
+
+
+def test_a_battery_lasts_longer_than_nothing() -> None:
+    with pytest.raises(LabError, match="a full battery must last more than 0 s, not -1"):
+        run(Province(province="04"), battery_s=-1)
 
 
 def test_nobody_answers_where_no_lab_runs(tmp_path: Path) -> None:

@@ -169,7 +169,8 @@ events:
     kinds = "(known: hub, trunk and service ids, commune codes, CODE/LINK, any address or network)"
     portals = "(known: national-portal, provincial-portal, identity-gateway)"
     assert str(caught.value).splitlines() == [
-        f"{path}:4: events[0].cut[0]: unknown segment 'bao-lac-rng'; did you mean 'bao-lac-ring' or 'bao-lam-radio'? {kinds}",
+        f"{path}:4: events[0].cut[0]: unknown segment 'bao-lac-rng'; did you mean 'bao-lac-ring' or 'bao-lam-radio'? "
+        f"{kinds}",
         f"{path}:5: events[1].power_cut[1]: unknown commune '01322'; did you mean '01822' or '01392' or '01327'? "
         "(known: 01273 … 01822)",
         f"{path}:6: events[2].portal_slow.service: unknown service 'portal' {portals}",

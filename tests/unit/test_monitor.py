@@ -1,0 +1,102 @@
+"""From results to the page."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent.monitor import Monitor
+from agent.plan import Plan, plan
+from agent.series import SeriesTable
+from probes import metrics
+from probes.model import Reading, Reason, Result
+from tests.unit.fakes import FakeClock, province
+from tests.unit.test_plan import ask
+
+
+class Page:
+    """The monitor over a small province, with its page read back by Prometheus's own parser."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.table = SeriesTable("04")
+        self.plan: Plan = plan(province(), ask)
+        self.monitor = Monitor(province(), self.plan.topology, self.table, self.clock)
+
+    def beat(self, failing: set[str] = frozenset(), values: dict[str, tuple[Reading, ...]] | None = None) -> None:  # type: ignore[assignment]  # an empty set that nobody changes
+        self.clock.go(1)
+        for target in self.plan.targets:
+            reason = Reason.TIMEOUT if target.id in failing else None
+            readings = (values or {}).get(target.id, ()) if reason is None else ()
+            self.monitor.report(target, Result(reason, readings), self.clock.now)
+        self.monitor.round()
+
+    def get(self, name: str, **labels: str) -> dict[tuple[str, ...], float]:
+        return {
+            tuple(
+                value for key, value in sample.labels.items() if key != "province" and key not in labels
+            ): sample.value
+            for family in text_string_to_metric_families(self.table.page())
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        }
+
+
+MAINS = (Reading(metrics.UPS_ON_BATTERY, 0), Reading(metrics.UPS_CHARGE, 1.0))
+
+
+def test_names_are_on_the_page_before_the_first_beat() -> None:
+    assert Page().get("lienxa_commune_info", commune="01290") == {("Xã Bảo Lâm", "commune", "spur"): 1}
+
+
+def test_a_state_is_a_set_with_one_that_holds() -> None:
+    page = Page()
+    page.beat()
+    assert page.get("lienxa_commune_state", commune="01290") == {
+        ("up",): 1, ("degraded",): 0, ("down",): 0, ("blind",): 0, ("unknown",): 0,
+    }  # fmt: skip
+
+
+def test_an_outage_is_told_with_its_cause_its_root_and_the_last_words() -> None:
+    page = Page()
+    page.beat(values={"device/01290/ups": MAINS})
+    for _ in range(5):
+        page.beat({"link/01290/primary", "device/01290/ups"})
+    assert page.get("lienxa_commune_cause", commune="01290") == {("link",): 1}
+    assert page.get("lienxa_commune_incident", commune="01290") == {("01290", "commune"): 1}
+    assert page.get("lienxa_incident_communes") == {("01290", "commune"): 1}
+    assert page.get("lienxa_incident_cause", root="01290", root_kind="commune") == {
+        ("power",): 0, ("trunk",): 0, ("link",): 1, ("signal",): 0, ("device",): 0, ("unexplained",): 0,
+    }  # fmt: skip
+    assert page.get("lienxa_commune_last_words", commune="01290") == {("ups_charge_ratio",): 1, ("ups_on_battery",): 0}
+    assert page.get("lienxa_commune_silent_since_timestamp_seconds") == {("01290",): page.clock.realtime + 2}
+
+
+def test_a_closed_incident_leaves_the_page_and_its_seconds_stay() -> None:
+    page = Page()
+    page.beat(values={"device/01290/ups": MAINS})
+    for _ in range(5):
+        page.beat({"link/01290/primary"})
+    page.beat()
+    page.beat()
+    assert page.get("lienxa_incident_communes") == {}
+    assert page.get("lienxa_commune_incident") == {}
+    assert list(page.get("lienxa_outage_seconds_total", commune="01290")) == [("link",)]
+
+
+def test_seconds_of_all_states_add_up_to_the_time_that_the_agent_ran() -> None:
+    page = Page()
+    for second in range(20):
+        page.beat({"link/01290/primary"} if 5 < second < 15 else set())
+    cells = page.get("lienxa_commune_state_seconds_total", commune="01290")
+    assert sum(cells.values()) == 19
+
+
+def test_results_are_counted_by_reason() -> None:
+    page = Page()
+    page.beat()
+    page.beat({"service/gateway"})
+    page.beat({"service/gateway"})
+    counts = page.get(
+        "lienxa_target_results_total", service="gateway", target="service/gateway", kind="tcp", path="dedicated"
+    )
+    assert counts == {("ok",): 1, ("timeout",): 2}

@@ -1,0 +1,100 @@
+"""Beats run side by side; a probe that breaks does not end the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+
+from agent.runner import Runner
+from probes import metrics
+from probes.model import Beat, Conditions, Reading, Reason, Result, Target
+from probes.ports import Kind
+from tests.unit.fakes import NO_NET, NoSettings, fake_kind
+
+
+class SystemClock:
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+
+def target(name: str, kind: str, beat_s: float = 0.02, commune: str = "01290") -> Target:
+    return Target(name, kind, NoSettings(), beat_s, {"commune": commune})
+
+
+class Reports:
+    """Collects results until there are enough."""
+
+    def __init__(self, wanted: int) -> None:
+        self.results: list[tuple[str, Result]] = []
+        self.enough = asyncio.Event()
+        self._wanted = wanted
+
+    def __call__(self, reported: Target, result: Result, started: float) -> None:
+        self.results.append((reported.id, result))
+        if len(self.results) >= self._wanted:
+            self.enough.set()
+
+    def of(self, name: str) -> list[Result]:
+        return [result for reported, result in self.results if reported == name]
+
+
+async def beats(reports: Reports, targets: list[Target], *kinds: Kind) -> Runner:
+    runner = Runner({kind.name: kind for kind in kinds}, NO_NET, SystemClock(), reports)
+    task = asyncio.create_task(runner.run(targets))
+    await asyncio.wait_for(reports.enough.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return runner
+
+
+async def test_what_a_probe_remembers_comes_back_with_its_next_beat() -> None:
+    reports = Reports(4)
+    counting = fake_kind("count", lambda beat: Result(memory=(beat.memory or 0) + 1))  # type: ignore[operator]  # an int
+    await beats(reports, [target("a", "count")], counting)
+    assert [result.memory for result in reports.of("a")][:4] == [1, 2, 3, 4]
+
+
+async def test_a_probe_that_breaks_is_one_result_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(beat: Beat) -> Result:
+        raise ZeroDivisionError
+
+    reports = Reports(12)
+    kinds = (fake_kind("broken", broken), fake_kind("fine", lambda _: Result()))
+    with caplog.at_level(logging.CRITICAL, "agent.runner"):
+        runner = await beats(reports, [target("a", "broken"), target("b", "fine")], *kinds)
+    assert {result.reason for result in reports.of("a")} == {Reason.INTERNAL}
+    assert {result.reason for result in reports.of("b")} == {None}
+    assert runner.tally.crashes["broken"] == len(reports.of("a"))
+
+
+async def test_a_probe_learns_how_its_link_looks() -> None:
+    seen: list[Conditions] = []
+
+    def device(beat: Beat) -> Result:
+        seen.append(beat.conditions)
+        return Result()
+
+    link = fake_kind(
+        "link", lambda _: Result(readings=(Reading(metrics.LINK_LOSS, 0.25), Reading(metrics.LINK_RTT_MEAN, 0.6)))
+    )
+    await beats(
+        Reports(20),
+        [target("l", "link"), target("d", "device"), target("x", "device", commune="01294")],
+        link,
+        fake_kind("device", device),
+    )
+    assert Conditions(0.6, 0.25) in seen
+    assert Conditions() in seen
+
+
+async def test_lateness_is_counted_for_every_beat() -> None:
+    reports = Reports(5)
+    runner = await beats(reports, [target("a", "fine")], fake_kind("fine", lambda _: Result()))
+    assert sum(runner.tally.lateness_counts) >= 5

@@ -1,0 +1,40 @@
+"""The agent's endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp.test_utils import TestClient, TestServer
+
+from agent.web import application
+
+
+@asynccontextmanager
+async def client(*, ready: bool = True) -> AsyncIterator[TestClient[Any, Any]]:
+    app = application("04", lambda: "# TYPE lienxa_x gauge\nlienxa_x 1\n", lambda: ready, lambda: {"province": "04"})
+    async with TestClient(TestServer(app)) as started:
+        yield started
+
+
+async def test_the_page_has_the_series_and_the_process_and_nothing_that_is_not_ours() -> None:
+    async with client() as agent:
+        answer = await agent.get("/metrics")
+        text = await answer.text()
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    names = {line.split("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
+    assert "lienxa_x" in names
+    assert "lienxa_process_resident_memory_bytes" in names
+    assert {name for name in names if not name.startswith("lienxa_")} == set()
+
+
+async def test_health_and_readiness_are_told_apart() -> None:
+    async with client(ready=False) as agent:
+        assert (await agent.get("/-/healthy")).status == 200
+        assert (await agent.get("/-/ready")).status == 503
+
+
+async def test_the_status_is_json() -> None:
+    async with client() as agent:
+        assert await (await agent.get("/api/v1/status")).json() == {"province": "04"}
