@@ -1,6 +1,6 @@
 # One door for developers and newcomers. Every command sets up what it needs; a second run starts at once.
 BIN := .venv/bin
-INVENTORY ?= deploy/lab/cao-bang.yaml
+INVENTORY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test test-slow lint check fix bench generate translations wheel
@@ -14,7 +14,8 @@ setup:  ## Debian packages, virtual environment, Python packages (asked for firs
 demo: setup  ## A simulated province with a fault, watched until the alert arrives
 	@$(BIN)/lienxa demo
 
-run: setup  ## The agent over INVENTORY=… (default: the lab's Cao Bang, which needs the lab)
+run: setup  ## The agent over INVENTORY=province.yaml
+	@test -n "$(INVENTORY)" || { echo "make run INVENTORY=province.yaml: name the inventory of your province" >&2; exit 3; }
 	@$(BIN)/lienxa run $(INVENTORY)
 
 test: setup  ## All tests but the long ones
@@ -38,8 +39,8 @@ fix: setup  ## Format, and mend what can be mended by a tool
 bench: setup  ## Measurements against peers
 	@$(BIN)/pytest -q -s tests/bench -p no:cacheprovider
 
-generate: setup  ## Every file that follows from INVENTORY=…, into generated/
-	@$(BIN)/lienxa generate $(INVENTORY) -o generated
+generate: setup  ## Every file that follows from INVENTORY=… (default: the lab's Cao Bang), into generated/
+	@$(BIN)/lienxa generate $(or $(INVENTORY),deploy/lab/cao-bang.yaml) -o generated
 
 translations: setup  ## Extract messages and bring the catalogues up to date
 	@$(BIN)/pybabel -q extract -k translate -k message --no-location --sort-output -o probes/locale/lienxa.pot \

@@ -140,7 +140,7 @@ class _Lab:
             case {"do": "act", "event": dict() as event}:
                 await self._world.act(scenarios.parse_event(event, self._world))
             case {"do": "play", "scenario": str() as name}:
-                story = scenarios.load(name, self._world)
+                story = await asyncio.to_thread(scenarios.load, name, self._world)
                 await self._world.play(story)
                 answer = {"lasts_s": story.lasts_s}
             case {"do": "stats"}:

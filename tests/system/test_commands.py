@@ -59,7 +59,7 @@ def test_an_unreadable_inventory_is_one_line(inventory: Path) -> None:
 def test_an_unknown_commune_code_is_one_line_with_the_likely_one(inventory: Path) -> None:
     inventory.write_text(SMALL.replace("01290", "01209"), encoding="utf-8")
     assert trouble(lienxa("run", inventory)) == (
-        f"{inventory}:4: communes[0].code: no commune has the code '01209'; did you mean '01290' (Xã Bảo Lâm)?"
+        f"{inventory}:4: communes[0].code: no commune has the code '01209'; did you mean '01279' (Phường Nùng Trí Cao) or '01290' (Xã Bảo Lâm)?"
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def test_nobody_answers_where_no_lab_runs(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ControlServer]:
+def claimed(tmp_path: Path) -> Iterator[ControlServer]:
     async def handle(asked: object, descriptors: list[int]) -> tuple[dict[str, Any], int | None]:
         if asked == {"do": "swap"}:
             (came,) = descriptors
@@ -87,12 +87,17 @@ async def server(tmp_path: Path) -> AsyncIterator[ControlServer]:
         return {"asked": asked}, None
 
     server = ControlServer(tmp_path / "control", handle)
-    task = asyncio.create_task(server.run())
     yield server
     server.close()
+    assert not (tmp_path / "control").exists()
+
+
+@pytest.fixture
+async def server(claimed: ControlServer) -> AsyncIterator[ControlServer]:
+    task = asyncio.create_task(claimed.run())
+    yield claimed
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert not (tmp_path / "control").exists()
 
 
 async def test_requests_are_answered_and_errors_come_back_as_such(server: ControlServer, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from deploy.lab import CAO_BANG, LabError
 from deploy.lab.portals import Portal
-from deploy.lab.scenario import load, parse_event, shipped
+from deploy.lab.scenario import Scenario, load, parse_event, shipped
 from deploy.lab.topology import Topology
 from deploy.lab.world import World
 from probes import units
@@ -71,7 +71,7 @@ def never() -> Any:
 
 
 @pytest.fixture
-async def world(clock: Clock, wan: NoWan) -> World:
+def world(clock: Clock, wan: NoWan) -> World:
     province = cao_bang()
     portals = {service.id: Portal({"/": service}, never) for service in province.services}
     return World(province, Topology(province), wan, portals, clock, battery_s=20)
@@ -92,14 +92,14 @@ def test_the_shipped_province_is_cao_bang_whole() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
-async def test_every_shipped_scenario_can_be_played_in_the_shipped_province(name: str, world: World) -> None:
+def test_every_shipped_scenario_can_be_played_in_the_shipped_province(name: str, world: World) -> None:
     scenario = load(name, world)
     assert scenario.name == name
     assert scenario.lasts_s <= 100
     assert all(event.told() for event in scenario.events)
 
 
-async def test_a_scenario_that_nobody_ships_is_named_with_those_that_are(world: World) -> None:
+def test_a_scenario_that_nobody_ships_is_named_with_those_that_are(world: World) -> None:
     with pytest.raises(LabError) as caught:
         load("hard-nihgt", world)
     assert str(caught.value) == (
@@ -108,7 +108,7 @@ async def test_a_scenario_that_nobody_ships_is_named_with_those_that_are(world: 
     )
 
 
-async def test_every_error_of_a_scenario_is_told_at_once_with_line_and_place(tmp_path: Path, world: World) -> None:
+def test_every_error_of_a_scenario_is_told_at_once_with_line_and_place(tmp_path: Path, world: World) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(
         """name: wrong
@@ -149,7 +149,7 @@ events:
     ]
 
 
-async def test_every_unknown_name_is_told_with_what_may_be_meant(tmp_path: Path, world: World) -> None:
+def test_every_unknown_name_is_told_with_what_may_be_meant(tmp_path: Path, world: World) -> None:
     path = tmp_path / "names.yaml"
     path.write_text(
         """name: names
@@ -190,7 +190,7 @@ events:
         ("about: y\nevents: [{at: 1s, cut: hub}]\n", ":1: name: is required"),
     ],
 )
-async def test_files_that_are_no_scenario(tmp_path: Path, text: str, message: str) -> None:
+def test_files_that_are_no_scenario(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "file.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(LabError) as caught:
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load(str(tmp_path / "none.yaml"))
 
 
-async def test_events_happen_in_the_order_of_their_time(tmp_path: Path, world: World) -> None:
+def test_events_happen_in_the_order_of_their_time(tmp_path: Path, world: World) -> None:
     path = tmp_path / "order.yaml"
     path.write_text("name: x\nabout: y\nevents:\n- {at: 1m30s, cut: hub}\n- {at: 5s, restore: hub}\n", encoding="utf-8")
     assert [(event.at_s, event.told()) for event in load(str(path), world).events] == [
@@ -256,9 +256,14 @@ async def test_a_portal_that_cannot_listen_again_is_an_error_with_its_reason(wor
         await act(world, portal_ok="national-portal")
 
 
-async def test_only_one_scenario_is_played_at_a_time(world: World) -> None:
-    await world.play(load("trunk-cut", world))
+@pytest.fixture
+def stories(world: World) -> tuple[Scenario, Scenario]:
+    return load("trunk-cut", world), load("hard-night", world)
+
+
+async def test_only_one_scenario_is_played_at_a_time(world: World, stories: tuple[Scenario, Scenario]) -> None:
+    await world.play(stories[0])
     with pytest.raises(LabError, match="scenario 'trunk-cut' is still being played"):
-        await world.play(load("hard-night", world))
+        await world.play(stories[1])
     await world.stop()
     assert world.playing is None
