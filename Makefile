@@ -37,7 +37,7 @@ fix: setup  ## Format, and mend what can be mended by a tool
 	@$(BIN)/ruff check --fix .
 
 bench: setup  ## Measurements against peers
-	@$(BIN)/pytest -q -s tests/bench -p no:cacheprovider
+	@$(BIN)/python -m tests.bench
 
 generate: setup  ## Every file that follows from INVENTORY=… (default: the lab's Cao Bang), into generated/
 	@$(BIN)/lienxa generate $(or $(INVENTORY),deploy/lab/cao-bang.yaml) -o generated

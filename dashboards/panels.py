@@ -13,6 +13,9 @@ from probes.metrics import Family
 from probes.model import CommuneState
 from probes.names import STATES
 
+ROWS_PER_PAGE = 25
+"""Of a state timeline: a trunk's communes on one page. Its panel must be high enough: about 15 grid rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -34,23 +37,24 @@ class Column:
 def state_column(source: str, heading: str, translate: Translate) -> Column:
     """A severity number as a coloured word."""
     cell = {"mappings": states.mappings(translate), "custom.cellOptions": {"type": "color-background", "mode": "basic"}}
-    return Column(source, heading, {**cell, "custom.width": 130})
+    return Column(source, heading, {**cell, "custom.width": 140})
 
 
 def word_column(source: str, heading: str, words: Mapping[str, str], translate: Translate) -> Column:
-    """A label whose values have words of their own."""
+    """A label whose values have words of their own; any other value is shown as it is."""
     return Column(source, heading, {"mappings": states.words(words, translate)})
 
 
 def value_column(source: str, heading: str, family: Family) -> Column:
     """A value in its family's unit."""
-    return Column(source, heading, {"unit": states.unit(family)})
+    return Column(source, heading, {"unit": states.unit(family), "custom.width": 80})
 
 
-def moment_column(source: str, heading: str, family: Family) -> Column:
-    """A moment in milliseconds; 0 is one that nobody knows."""
+def moment_column(source: str, heading: str, translate: Translate) -> Column:
+    """A moment in milliseconds, to the minute and without its year; 0 is one that nobody knows."""
     unknown = {"type": "value", "options": {"0": {"index": 0, "text": "–"}}}
-    return Column(source, heading, {"unit": states.unit(family), "mappings": [unknown]})
+    layout = translate("HH:mm D MMM")
+    return Column(source, heading, {"unit": f"time:{layout}", "mappings": [unknown], "custom.width": 110})
 
 
 def state_counts(
@@ -76,6 +80,7 @@ def state_counts(
             "percentChangeColorMode": "standard",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "showPercentChange": False,
+            "text": {"titleSize": 14, "valueSize": 44},
             "textMode": "value_and_name",
             "wideLayout": False,
         },
@@ -116,7 +121,7 @@ def table(
             "showHeader": True,
         },
         defaults={"noValue": no_value},
-        custom={"align": "left", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False},
+        custom={"align": "left", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False, "minWidth": 110},
         overrides=[_override(column.heading, column.look) for column in columns if column.look],
     )
 
@@ -132,16 +137,16 @@ def state_timeline(title: str, description: str, no_value: str, queries: Sequenc
             "alignValue": "left",
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
             "mergeValues": True,
-            "perPage": 25,
+            "perPage": ROWS_PER_PAGE,
             "rowHeight": 0.85,
             "showValue": "auto",
             "tooltip": {"mode": "single", "sort": "none"},
         },
         defaults={
-            "color": {"mode": "thresholds"},
-            "mappings": states.mappings(translate),
+            # not by thresholds: Grafana would show the threshold's range in place of the state's word
+            "color": {"mode": "fixed", "fixedColor": states.COLOURS[CommuneState.UNKNOWN]},
+            "mappings": states.mappings(translate, gap=True),
             "noValue": no_value,
-            "thresholds": {"mode": "absolute", "steps": [{"color": "transparent", "value": None}]},
         },
         custom={"fillOpacity": 80, "insertNulls": False, "lineWidth": 0, "spanNulls": False},
     )
@@ -165,7 +170,12 @@ def lines(title: str, description: str, no_value: str, query: Query, family: Fam
             },
             "tooltip": {"mode": "multi", "sort": "asc"},
         },
-        defaults={"color": {"mode": "palette-classic"}, "noValue": no_value, "unit": states.unit(family), **scale},
+        defaults={
+            "color": {"mode": "shades", "fixedColor": "blue"},  # a palette's red and green would look like states
+            "noValue": no_value,
+            "unit": states.unit(family),
+            **scale,
+        },
         custom={
             "drawStyle": "line",
             "fillOpacity": 0,

@@ -18,18 +18,21 @@ from probes.names import CAUSES, DASHBOARD_PROVINCE, DATASOURCE_UID, ROOT_KINDS,
 LANGUAGE_NAMES = {"vi": "Tiếng Việt", "en": "English", "fr": "Français"}
 FASTEST_REFRESH_S = 5
 """Grafana's own limit (`min_refresh_interval`)."""
+SCRAPES_SHOWN = 1440
+"""The time range: about one scrape for each pixel of a wall; 6 h at 15 s, 24 min in the lab."""
 
 
 def dashboard(province: Province, language: str, languages: Sequence[str], translate: Translate) -> Any:
     """Six panels: how many, which and why, since when, and who goes dark next."""
     refresh_s = max(FASTEST_REFRESH_S, 2 * province.timings.scrape_s)
+    shown_s = SCRAPES_SHOWN * province.timings.scrape_s
     return G.Dashboard(
         title=translate("Communes: what is down, and why"),
         description=translate("Which communes are down or degraded, and why? Red and orange need someone to act."),
         uid=dashboard_uid(DASHBOARD_PROVINCE, language),
         tags=["lienxa"],
         timezone="Asia/Ho_Chi_Minh",
-        time=G.Time("now-6h", "now"),
+        time=G.Time(f"now-{duration(shown_s)}", "now"),
         refresh=duration(refresh_s),
         editable=False,
         graphTooltip=G.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
@@ -37,12 +40,12 @@ def dashboard(province: Province, language: str, languages: Sequence[str], trans
         annotations=G.Annotations(list=[]),
         links=[_link(other) for other in languages if other != language],
         panels=[
-            _placed(_communes(translate), 0, 0, 14, 5),
-            _placed(_services(translate), 14, 0, 10, 5),
-            _placed(_failing(translate), 0, 5, 14, 9),
-            _placed(_incidents(translate), 14, 5, 10, 9),
-            _placed(_timeline(translate), 0, 14, 14, 10),
-            _placed(_batteries(translate), 14, 14, 10, 10),
+            _placed(_communes(translate), 0, 0, 14, 4),
+            _placed(_services(translate), 14, 0, 10, 4),
+            _placed(_failing(translate), 0, 4, 12, 13),
+            _placed(_incidents(translate), 12, 4, 12, 7),
+            _placed(_timeline(translate), 12, 11, 12, 15),
+            _placed(_batteries(translate), 0, 17, 12, 9),
         ],
     )
 
@@ -80,14 +83,14 @@ def _failing(translate: Translate) -> Viz:
     return panels.table(
         translate("Communes not up, worst first"),
         translate("Each commune with its state, every cause of it, and since when."),
-        translate("None reported"),
+        translate("No commune reported"),
         [Query(queries.commune_states()), Query(queries.commune_since())],
         [
             Column("name", translate("Commune")),
-            Column("commune", translate("Code"), {"custom.width": 80}),
             panels.state_column("Value #A", translate("State"), translate),
             panels.word_column("cause", translate("Cause"), CAUSES, translate),
-            panels.moment_column("Value #B", translate("Since"), metrics.COMMUNE_SILENT_SINCE),
+            panels.moment_column("Value #B", translate("Since"), translate),
+            Column("commune", translate("Code"), {"custom.width": 70}),
         ],
         worst="Value #A",
     )
@@ -97,15 +100,13 @@ def _incidents(translate: Translate) -> Viz:
     return panels.table(
         translate("Open incidents"),
         translate("One line per common root: what failed, why, how many communes it takes along, and since when."),
-        translate("None reported"),
+        translate("No open incident reported"),
         [Query(queries.incident_sizes()), Query(queries.incident_openings())],
         [
-            panels.word_column("root_kind", translate("What"), ROOT_KINDS, translate),
-            Column("name", translate("Name")),
-            Column("root", translate("Root")),
+            panels.word_column("name", translate("What failed"), {"agent": ROOT_KINDS["vantage"]}, translate),
             panels.word_column("cause", translate("Cause"), CAUSES, translate),
             panels.value_column("Value #A", translate("Communes"), metrics.INCIDENT_COMMUNES),
-            panels.moment_column("Value #B", translate("Since"), metrics.INCIDENT_OPENED),
+            panels.moment_column("Value #B", translate("Since"), translate),
         ],
         worst="Value #A",
     )

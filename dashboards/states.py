@@ -32,6 +32,9 @@ COLOURS: Mapping[CommuneState, str] = MappingProxyType(
     }
 )
 
+GAP = "#80808040"
+"""Where nothing was measured: fainter than a state."""
+
 GRAFANA_UNITS: Mapping[Unit, str] = MappingProxyType(
     {
         "seconds": "s",
@@ -53,13 +56,15 @@ def unit(family: Family) -> str:
     return GRAFANA_UNITS[family.unit]
 
 
-def mappings(translate: Translate) -> list[dict[str, Any]]:
-    """Severity numbers as coloured words."""
+def mappings(translate: Translate, *, gap: bool = False) -> list[dict[str, Any]]:
+    """Severity numbers as coloured words; with `gap`, also a word for no number at all."""
     options = {
         str(SEVERITY[state]): {"color": COLOURS[state], "index": index, "text": translate(STATES[state])}
         for index, state in enumerate(SEVERITY)
     }
-    return [{"type": "value", "options": options}]
+    missing = {"color": GAP, "index": len(options), "text": translate("no data")}
+    gaps = [{"type": "special", "options": {"match": "null", "result": missing}}] if gap else []
+    return [{"type": "value", "options": options}, *gaps]
 
 
 def words(values: Mapping[str, str], translate: Translate) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from heapq import heappop, heappush, heapreplace
 from probes.ports import PingWindow
 from probes.protocols.icmp_packet import EchoV4, EchoV6, Identity
 from probes.protocols.icmp_socket import EchoSocket, IcmpUnavailable
-from probes.protocols.ping_series import VOID, PingSeries
+from probes.protocols.ping_series import PingSeries, round_trip_s
 from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
 from probes.protocols.tcp import meaning
 
@@ -26,8 +26,7 @@ TICK_S = 0.01
 BATCH = 256
 """Most requests sent, and most replies read, before other work gets its turn."""
 LATE_MEMORY_S = 10.0
-CLOCK_STEP_NS = 1_000_000
-"""A change of realtime minus monotonic that voids an RTT: somebody set the clock."""
+"""How long after its time-out a request is remembered, so that a late reply is told from a duplicate."""
 
 
 class IcmpEngine:
@@ -35,16 +34,17 @@ class IcmpEngine:
 
     def __init__(self, timeout_s: float = 2.0, identity: Identity | None = None) -> None:
         """`timeout_s` holds for every request; `identity` is drawn at random unless given."""
+        self._timeout_s = timeout_s
         self._timeout_ns = int(timeout_s * 1e9)
         self._identity = identity or Identity(secrets.randbelow(0xFFFF) + 1, secrets.randbits(64))
         self._edges: dict[int, EchoSocket] = {}  # by IP version
         self._streams: dict[str, PingStream] = {}
         self._by_key: dict[int, PingStream] = {}
         self._heap: list[tuple[float, int, PingStream]] = []
-        self._outstanding: dict[
-            int, tuple[PingStream, int, int]
-        ] = {}  # number -> stream, sent realtime, sent monotonic
-        self._expired: OrderedDict[int, tuple[PingStream, int]] = OrderedDict()  # number -> stream, sent monotonic
+        # packet number -> stream, sent on the realtime clock (ns), sent on the monotonic clock (ns)
+        self._outstanding: dict[int, tuple[PingStream, int, int]] = {}
+        # packet number -> stream, sent on the monotonic clock (ns): what may still be answered late
+        self._expired: OrderedDict[int, tuple[PingStream, int]] = OrderedDict()
         self._number = 1
         self._oldest = 1  # no number below it is outstanding
         self._keys = itertools.count(1)
@@ -70,7 +70,7 @@ class IcmpEngine:
         """Open the sockets; raises `IcmpUnavailable`. Without IPv6 on this machine, IPv6 targets stay unsent."""
         self._loop = asyncio.get_running_loop()
         self._edges[4] = EchoSocket(EchoV4(self._identity))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, IcmpUnavailable):
             self._edges[6] = EchoSocket(EchoV6(self._identity))
         for edge in self._edges.values():
             self._loop.add_reader(edge.fileno(), self._drain, edge)
@@ -188,7 +188,7 @@ class IcmpEngine:
         if self._outstanding:
             oldest = self._outstanding.get(self._oldest)
             sent = oldest[2] / 1e9 if oldest else now
-            due = min(due, sent + self._timeout_ns / 1e9)
+            due = min(due, sent + self._timeout_s)
         if due >= self._timer_due or due == math.inf or self._loop is None:
             return
         if self._timer is not None:
@@ -222,21 +222,21 @@ class IcmpEngine:
                 self.stray += 1
                 continue
             del outstanding[number]
-            if stamp is None or stamp < sent or abs(offset - (sent - monotonic)) > CLOCK_STEP_NS:
-                stream.series.answered(now, VOID)
-            elif stamp - sent > self._timeout_ns:
+            rtt_s = round_trip_s(sent, stamp, offset - (sent - monotonic))
+            if rtt_s > self._timeout_s:
                 stream.series.lost(now)
                 stream.series.late()
             else:
-                stream.series.answered(now, (stamp - sent) / 1e9)
+                stream.series.answered(now, rtt_s)
             if stream.burst is not None:
                 stream.final(number)
         return False
 
     def _again(self, number: int, key: int, source: str) -> None:
         """A reply to a request that has its fate: late, a duplicate, or made up."""
-        expired = self._expired.pop(number, None)
+        expired = self._expired.get(number)
         if expired is not None and expired[0].address == source:
+            del self._expired[number]
             expired[0].series.late()
             return
         stream = self._by_key.get(key)

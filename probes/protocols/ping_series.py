@@ -17,6 +17,19 @@ VOID = math.nan
 _MAX_RECENT = 20_000
 
 
+CLOCK_STEP_NS = 1_000_000
+
+
+def round_trip_s(sent_ns: int, stamp_ns: int | None, step_ns: int) -> float:
+    """Seconds from sending to the kernel's stamp, both on the realtime clock.
+
+    VOID without a stamp, or where somebody set the clock: `step_ns` is how much realtime minus monotonic has changed.
+    """
+    if stamp_ns is None or stamp_ns < sent_ns or abs(step_ns) > CLOCK_STEP_NS:
+        return VOID
+    return (stamp_ns - sent_ns) / 1e9
+
+
 def jitter(rtts_s: Sequence[float]) -> float | None:
     """Interarrival jitter of RFC 3550, 6.4.1, with D = |RTT_i - RTT_{i-1}|; none below two values. Unit as given."""
     if len(rtts_s) < 2:

@@ -15,7 +15,7 @@ BURST = 5
 BURST_GAP_S = 0.2
 WINDOWS_KEPT = 3
 """A stream ends when nobody has asked for so many windows' time."""
-FIRST_WINDOWS_S = 180.0
+FIRST_WINDOWS_S = 900.0
 """The same for a stream that was asked only once, whose windows' time is not known yet."""
 MIN_WINDOW_S = 3.0
 

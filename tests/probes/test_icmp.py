@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -24,8 +26,12 @@ from probes.protocols.icmp_packet import EchoV4, Identity
 from probes.protocols.icmp_socket import EchoSocket
 from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value
 
-IDENTITY = Identity(0x4C58, 0x0102030405060708)
+IDENTITY = Identity(random.randrange(1, 2**16), random.randrange(2**64))
+"""Drawn anew, as another run of these tests may share loopback."""
 TARGET = "127.4.0.9"
+Runner = Callable[[Coroutine[Any, Any, None]], None]
+RUNNERS = [pytest.param(asyncio.run, id="asyncio"), pytest.param(uvloop.run, id="uvloop")]
+"""asyncio looks for packets before it looks at timers, uvloop the other way round."""
 
 
 def an_engine(timeout_s: float = 0.5) -> IcmpEngine:
@@ -82,8 +88,8 @@ async def test_a_host_that_answers_passes_with_every_reading(engine: IcmpEngine)
     assert 0 < distribution.total < 0.025
 
 
-@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_two_hundred_streams_lose_nothing(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+@pytest.mark.parametrize("run", RUNNERS)
+def test_two_hundred_streams_lose_nothing(run: Runner) -> None:
     async def scenario() -> None:
         pings = an_engine()
         try:
@@ -104,14 +110,29 @@ def test_two_hundred_streams_lose_nothing(run: Callable[[Coroutine[Any, Any, Non
     run(scenario())
 
 
-async def test_a_blocked_loop_is_not_the_links_delay(engine: IcmpEngine) -> None:
-    await probe(engine)
-    for _ in range(6):
-        await asyncio.sleep(0.05)
-        time.sleep(0.2)  # noqa: ASYNC251  # the very thing under test
-    window = await engine.window("here", TARGET, 50.0)
-    assert window.received == window.sent > 6
-    assert max(window.rtts_s) < 0.005
+async def block_each_turn(seconds: float) -> None:
+    """Hold the loop in each of its turns, so that replies wait while it is held."""
+    for _ in range(8):
+        await asyncio.sleep(0)
+        time.sleep(seconds)  # noqa: ASYNC251  # the very thing under test
+
+
+@pytest.mark.parametrize("run", RUNNERS)
+@pytest.mark.parametrize("timeout_s", [2.0, 0.1])
+def test_a_blocked_loop_is_neither_delay_nor_loss(run: Runner, timeout_s: float) -> None:
+    async def scenario() -> None:
+        pings = an_engine(timeout_s)
+        try:
+            await probe(pings)
+            await block_each_turn(0.2)
+            await asyncio.sleep(0.05)
+            window = await pings.window("here", TARGET, 50.0)
+            assert window.received == window.sent >= 3
+            assert max(window.rtts_s) < 0.005
+        finally:
+            pings.close()
+
+    run(scenario())
 
 
 async def test_a_stream_asked_once_by_hand_does_not_go_on(engine: IcmpEngine) -> None:
@@ -251,20 +272,39 @@ def test_loss_is_seen_while_it_lasts_and_goes_again() -> None:
     assert 0.3 < loss < 0.7
 
 
-def test_a_packet_that_the_kernel_has_in_time_is_not_lost_by_a_loop_that_is_late() -> None:
+def test_a_reply_that_waited_in_the_socket_is_judged_by_when_it_came() -> None:
     async def scenario() -> PingWindow:
-        pings = an_engine(timeout_s=0.1)
+        answer_no_more()
+        pings = an_engine(timeout_s=0.2)
         try:
-            await pings.window("here", TARGET, 20.0)
-            for _ in range(3):
-                await asyncio.sleep(0.06)
-                time.sleep(0.4)  # noqa: ASYNC251  # four time-outs long
-            return await pings.window("here", TARGET, 20.0)
+            first = asyncio.create_task(pings.window("here", TARGET, 50.0))
+            await asyncio.sleep(0.15)
+            late = threading.Timer(0.2, send_reply, (reply_to(1, 1), TARGET))
+            late.start()
+            time.sleep(0.4)  # noqa: ASYNC251  # the reply comes meanwhile, after the time-out
+            late.join()
+            return await first
         finally:
             pings.close()
 
     window = in_namespace(scenario)
-    assert window.sent == window.received > 0
+    assert (window.received, window.total_received, window.total_late) == (0, 0, 1)
+
+
+def test_an_answer_from_another_address_leaves_the_request_open() -> None:
+    async def scenario() -> tuple[PingWindow, int]:
+        answer_no_more()
+        pings = an_engine(timeout_s=0.3)
+        try:
+            first = asyncio.create_task(pings.window("here", TARGET, 50.0))
+            await asyncio.sleep(0.15)
+            send_reply(reply_to(1, 1), "127.4.0.8")
+            return await first, pings.stray
+        finally:
+            pings.close()
+
+    window, stray = in_namespace(scenario)
+    assert (window.received, window.total_late, stray) == (0, 0, 1)
 
 
 def test_without_a_way_out_nothing_is_the_links_loss() -> None:
@@ -311,21 +351,20 @@ def test_an_error_on_the_way_names_the_hop_that_sent_it() -> None:
 
 
 def test_replies_that_the_kernel_drops_are_counted() -> None:
-    try:
+    async def scenario() -> tuple[int, int]:
         edge = EchoSocket(EchoV4(IDENTITY))
-    except IcmpUnavailable as error:
-        pytest.skip(str(error))
-    packet = reply_to(1, 1)
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as flood:
-        for _ in range(edge.buffer_bytes // 512):
-            flood.sendto(packet, ("127.0.0.1", 0))
-        received = drain(edge)
-        flood.sendto(packet, ("127.0.0.1", 0))
-        drain(edge)
-    sent = edge.buffer_bytes // 512
-    edge.close()
-    assert received < sent
-    assert edge.drops == sent - received
+        sent = edge.buffer_bytes // 512
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as flood:
+            for _ in range(sent):
+                flood.sendto(reply_to(1, 1), ("127.0.0.1", 0))
+            received = drain(edge)
+            flood.sendto(reply_to(1, 1), ("127.0.0.1", 0))  # the counter comes with the next packet
+            drain(edge)
+        edge.close()
+        return sent - received, edge.drops
+
+    dropped, counted = in_namespace(scenario)
+    assert counted == dropped > 0
 
 
 def drain(edge: EchoSocket) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from probes.metrics import RTT_BUCKETS_S
 from probes.protocols.icmp_packet import PACKET_BYTES, Echo, EchoV4, EchoV6, Identity, Quote
-from probes.protocols.ping_series import RECENT_S, VOID, PingSeries, jitter
+from probes.protocols.ping_series import RECENT_S, VOID, PingSeries, jitter, round_trip_s
 from probes.protocols.ping_stream import next_due
 
 IDENTITY = Identity(0x1234, 0x0123456789ABCDEF)
@@ -160,6 +160,22 @@ def test_a_void_time_does_not_void_the_reply() -> None:
     assert not window.recent_rtts_s
     assert not any(window.rtt_counts)
     assert not math.isnan(window.rtt_sum_s)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "step", "expected"),
+    [
+        (1_020_000_000, 0, 0.02),
+        (1_020_000_000, 999_999, 0.02),
+        (1_020_000_000, 1_000_001, None),
+        (1_020_000_000, -5_000_000_000, None),
+        (999_999_999, 0, None),
+        (None, 0, None),
+    ],
+)
+def test_a_clock_that_was_set_meanwhile_voids_the_time(stamp: int | None, step: int, expected: float | None) -> None:
+    rtt = round_trip_s(1_000_000_000, stamp, step)
+    assert math.isnan(rtt) if expected is None else rtt == expected
 
 
 def test_a_bucket_holds_its_own_bound_and_the_last_one_holds_the_rest() -> None:
