@@ -14,7 +14,10 @@ from probes.model import CommuneState
 from probes.names import STATES
 
 ROWS_PER_PAGE = 25
-"""Of a state timeline: a trunk's communes on one page. Its panel must be high enough: about 15 grid rows."""
+"""Of a state timeline. Their names overlap if its panel is lower than about 15 grid rows."""
+
+MIN_WIDTH = 145
+"""Pixels of a column that shares what the fixed ones leave: holds most causes in each language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,19 @@ class Column:
 def state_column(source: str, heading: str, translate: Translate) -> Column:
     """A severity number as a coloured word."""
     cell = {"mappings": states.mappings(translate), "custom.cellOptions": {"type": "color-background", "mode": "basic"}}
-    return Column(source, heading, {**cell, "custom.width": 140})
+    return Column(source, heading, {**cell, "custom.width": 155})
 
 
-def word_column(source: str, heading: str, words: Mapping[str, str], translate: Translate) -> Column:
+def word_column(
+    source: str, heading: str, words: Mapping[str, str], translate: Translate, min_width: int = MIN_WIDTH
+) -> Column:
     """A label whose values have words of their own; any other value is shown as it is."""
-    return Column(source, heading, {"mappings": states.words(words, translate)})
+    return Column(source, heading, {"mappings": states.words(words, translate), "custom.minWidth": min_width})
 
 
 def value_column(source: str, heading: str, family: Family) -> Column:
     """A value in its family's unit."""
-    return Column(source, heading, {"unit": states.unit(family), "custom.width": 80})
+    return Column(source, heading, {"unit": states.unit(family), "custom.width": 90})
 
 
 def moment_column(source: str, heading: str, translate: Translate) -> Column:
@@ -80,7 +85,7 @@ def state_counts(
             "percentChangeColorMode": "standard",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "showPercentChange": False,
-            "text": {"titleSize": 14, "valueSize": 44},
+            "text": {"titleSize": 14, "valueSize": 54},
             "textMode": "value_and_name",
             "wideLayout": False,
         },
@@ -121,7 +126,13 @@ def table(
             "showHeader": True,
         },
         defaults={"noValue": no_value},
-        custom={"align": "left", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False, "minWidth": 110},
+        custom={
+            "align": "left",
+            "cellOptions": {"type": "auto"},
+            "filterable": False,
+            "inspect": False,
+            "minWidth": MIN_WIDTH,
+        },
         overrides=[_override(column.heading, column.look) for column in columns if column.look],
     )
 

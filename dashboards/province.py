@@ -42,10 +42,10 @@ def dashboard(province: Province, language: str, languages: Sequence[str], trans
         panels=[
             _placed(_communes(translate), 0, 0, 14, 4),
             _placed(_services(translate), 14, 0, 10, 4),
-            _placed(_failing(translate), 0, 4, 12, 13),
-            _placed(_incidents(translate), 12, 4, 12, 7),
-            _placed(_timeline(translate), 12, 11, 12, 15),
-            _placed(_batteries(translate), 0, 17, 12, 9),
+            _placed(_failing(translate), 0, 4, 13, 13),
+            _placed(_incidents(translate), 13, 4, 11, 7),
+            _placed(_timeline(translate), 13, 11, 11, 15),
+            _placed(_batteries(translate), 0, 17, 13, 9),
         ],
     )
 
@@ -103,7 +103,7 @@ def _incidents(translate: Translate) -> Viz:
         translate("No open incident reported"),
         [Query(queries.incident_sizes()), Query(queries.incident_openings())],
         [
-            panels.word_column("name", translate("What failed"), {"agent": ROOT_KINDS["vantage"]}, translate),
+            panels.word_column("name", translate("What failed"), {"agent": ROOT_KINDS["vantage"]}, translate, 200),
             panels.word_column("cause", translate("Cause"), CAUSES, translate),
             panels.value_column("Value #A", translate("Communes"), metrics.INCIDENT_COMMUNES),
             panels.moment_column("Value #B", translate("Since"), translate),

@@ -47,14 +47,16 @@ def test_the_dashboard_is_what_a_wall_needs(built: dict[str, dict[str, Any]]) ->
         assert dashboard["timezone"] == "Asia/Ho_Chi_Minh"
         assert dashboard["editable"] is False
         assert dashboard["refresh"] == "30s"
+        assert dashboard["time"] == {"from": "now-6h", "to": "now"}
         assert len(dashboard["panels"]) == 6
         assert {"rows", "style", "hideControls", "sharedCrosshair", "__inputs", "gnetId"}.isdisjoint(dashboard)
 
 
-def test_a_fast_profile_refreshes_no_faster_than_grafana_allows(province: Province) -> None:
+def test_a_fast_profile_shows_minutes_and_refreshes_no_faster_than_grafana_allows(province: Province) -> None:
     fast = province.model_copy(update={"timings": Timings.model_validate({"profile": "fast"})})
     (text,) = dashboards.build(fast, ("en",)).values()
     assert json.loads(text)["refresh"] == "5s"
+    assert json.loads(text)["time"] == {"from": "now-24m", "to": "now"}
 
 
 def test_panels_lie_side_by_side_within_24_columns(built: dict[str, dict[str, Any]]) -> None:
@@ -211,9 +213,18 @@ def test_a_silent_agent_leaves_every_panel_empty(built: dict[str, dict[str, Any]
 def test_a_family_is_shown_in_its_unit(built: dict[str, dict[str, Any]]) -> None:
     charge = built["en"]["panels"][5]["fieldConfig"]["defaults"]
     assert charge["unit"] == "percentunit"
-    since = built["en"]["panels"][2]["fieldConfig"]["overrides"][-1]
-    assert since["matcher"] == {"id": "byName", "options": "Since"}
-    assert since["properties"][0] == {"id": "unit", "value": "dateTimeAsIso"}
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "layout"),
+    [("vi", "Từ lúc", "HH:mm DD/MM"), ("en", "Since", "HH:mm D MMM"), ("fr", "Depuis", "HH:mm DD/MM")],
+)
+def test_moments_are_short_and_in_the_readers_order(
+    built: dict[str, dict[str, Any]], language: str, heading: str, layout: str
+) -> None:
+    for panel in built[language]["panels"][2:4]:
+        looks = {look["matcher"]["options"]: look["properties"] for look in panel["fieldConfig"]["overrides"]}
+        assert looks[heading][0] == {"id": "unit", "value": f"time:{layout}"}
 
 
 def test_every_unit_of_the_catalogue_is_one_of_grafanas() -> None:
@@ -222,7 +233,7 @@ def test_every_unit_of_the_catalogue_is_one_of_grafanas() -> None:
 
 
 def test_states_are_told_by_words_beside_their_colour(built: dict[str, dict[str, Any]]) -> None:
-    (mapping,) = built["vi"]["panels"][4]["fieldConfig"]["defaults"]["mappings"]
+    mapping, _ = built["vi"]["panels"][4]["fieldConfig"]["defaults"]["mappings"]
     shown = {number: (option["text"], option["color"]) for number, option in mapping["options"].items()}
     assert shown == {
         "4": ("gián đoạn", "red"),
@@ -231,6 +242,27 @@ def test_states_are_told_by_words_beside_their_colour(built: dict[str, dict[str,
         "1": ("chưa xác định", "#808080"),
         "0": ("bình thường", "green"),
     }
+
+
+def test_a_gap_in_a_timeline_is_told_by_a_word_that_is_no_state(built: dict[str, dict[str, Any]]) -> None:
+    states, gap = built["vi"]["panels"][4]["fieldConfig"]["defaults"]["mappings"]
+    assert gap["options"]["match"] == "null"
+    assert gap["options"]["result"]["text"] == "không có dữ liệu"
+    assert gap["options"]["result"]["text"] not in {option["text"] for option in states["options"].values()}
+
+
+def test_a_timeline_is_not_coloured_by_thresholds_which_would_hide_its_words(built: dict[str, dict[str, Any]]) -> None:
+    assert built["en"]["panels"][4]["fieldConfig"]["defaults"]["color"]["mode"] == "fixed"
+
+
+def test_a_timeline_is_high_enough_for_the_names_on_its_page(built: dict[str, dict[str, Any]]) -> None:
+    timeline = built["en"]["panels"][4]
+    pixels = 38 * timeline["gridPos"]["h"] - 8 - 150  # Grafana's grid, less title, axis, legend and page buttons
+    assert pixels / timeline["options"]["perPage"] >= 15
+
+
+def test_lines_do_not_wear_the_colours_of_states(built: dict[str, dict[str, Any]]) -> None:
+    assert built["en"]["panels"][5]["fieldConfig"]["defaults"]["color"] == {"mode": "shades", "fixedColor": "blue"}
 
 
 def test_generating_again_gives_the_same_bytes(province: Province) -> None:

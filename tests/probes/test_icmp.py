@@ -272,23 +272,30 @@ def test_loss_is_seen_while_it_lasts_and_goes_again() -> None:
     assert 0.3 < loss < 0.7
 
 
-def test_a_reply_that_waited_in_the_socket_is_judged_by_when_it_came() -> None:
-    async def scenario() -> PingWindow:
+@pytest.mark.parametrize(("after_s", "received", "late"), [(0.01, 1, 0), (0.6, 0, 1)])
+def test_a_reply_that_waited_behind_a_crowd_is_judged_by_when_it_came(after_s: float, received: int, late: int) -> None:
+    def crowd() -> None:
+        for _ in range(1000):
+            send_reply(reply_to(2**40, 1), TARGET)
+        send_reply(reply_to(1, 1), TARGET)
+
+    async def scenario() -> tuple[PingWindow, int]:
         answer_no_more()
-        pings = an_engine(timeout_s=0.2)
+        pings = an_engine(timeout_s=0.6)
         try:
             first = asyncio.create_task(pings.window("here", TARGET, 50.0))
-            await asyncio.sleep(0.15)
-            late = threading.Timer(0.2, send_reply, (reply_to(1, 1), TARGET))
-            late.start()
-            time.sleep(0.4)  # noqa: ASYNC251  # the reply comes meanwhile, after the time-out
-            late.join()
-            return await first
+            await asyncio.sleep(0.12)
+            replies = threading.Timer(after_s, crowd)
+            replies.start()
+            replies.join()
+            time.sleep(0.7)  # noqa: ASYNC251  # every time-out passes before the loop looks
+            return await first, pings.stray
         finally:
             pings.close()
 
-    window = in_namespace(scenario)
-    assert (window.received, window.total_received, window.total_late) == (0, 0, 1)
+    window, stray = in_namespace(scenario)
+    assert (window.received, window.total_received, window.total_late) == (received, received, late)
+    assert stray == 1000
 
 
 def test_an_answer_from_another_address_leaves_the_request_open() -> None:

@@ -148,19 +148,21 @@ def namespaces() -> set[str]:
     return found
 
 
+def surroundings() -> tuple[set[str], set[str], set[str]]:
+    """Our processes, all network namespaces, and this one's devices."""
+    processes = {f"{pid}: {words}" for pid, words in ours().items()}
+    return processes, namespaces(), {name for _, name in socket.if_nameindex()}
+
+
 @pytest.fixture
 def left_behind() -> Iterator[None]:
     """Fails if processes, namespaces or network devices are left that were not there before."""
-    before = (set(ours()), namespaces(), {name for _, name in socket.if_nameindex()})
+    before = surroundings()
     yield
     deadline = time.monotonic() + 15
-    while True:
-        after = (set(ours()), namespaces(), {name for _, name in socket.if_nameindex()})
-        extra = [now - then for now, then in zip(after, before, strict=True)]
-        if not any(extra):
-            return
+    while any(extra := [now - then for now, then in zip(surroundings(), before, strict=True)]):
         if time.monotonic() > deadline:
-            pytest.fail(f"left behind: processes {[ours().get(pid) for pid in extra[0]]}, {extra[1]}, {extra[2]}")
+            pytest.fail(f"left behind: {extra}")
         time.sleep(0.1)
 
 
