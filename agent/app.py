@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,8 @@ from probes.registry import KINDS
 log = logging.getLogger(__name__)
 
 LONGEST_ROUND_S = 1.0
+RESOLVERS = 64
+"""Names looked up at once: the C library's resolver blocks a thread, and a dead server must not stop the others."""
 
 
 class SystemClock:
@@ -94,7 +97,8 @@ async def _run(province: Province, made: Plan, host: str, port: int) -> None:
     clock = SystemClock()
     table = SeriesTable(province.province)
     monitor = Monitor(province, made.topology, table, clock)
-    async with _open_net(clock) as net:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "resolver"))
+    async with _open_net(clock, province.timings.ping_timeout_s) as net:
         runner = Runner(KINDS, net, clock, monitor.report)
 
         def status() -> dict[str, Any]:
@@ -115,9 +119,9 @@ async def _run(province: Province, made: Plan, host: str, port: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _open_net(clock: Clock) -> AsyncIterator[OpenNet]:
+async def _open_net(clock: Clock, ping_timeout_s: float) -> AsyncIterator[OpenNet]:
     try:
-        pings = IcmpEngine()
+        pings = IcmpEngine(ping_timeout_s)
         pings.open()
     except IcmpUnavailable as error:
         raise Unusable(str(error)) from None
@@ -173,6 +177,7 @@ async def _rounds(
             Reading(metrics.VANTAGE_UP, float(outcome.vantage_up)),
             Reading(metrics.ICMP_SOCKET_DROPS, net.pings.socket_drops),
             Reading(metrics.ICMP_STRAY, net.pings.stray),
+            Reading(metrics.ICMP_SEND_ERRORS, net.pings.send_errors),
             Reading(metrics.ICMP_BUFFER, net.pings.receive_buffer_bytes),
         ]
         lateness = Distribution(metrics.AGENT_LATENESS, tuple(tally.lateness_counts), tally.lateness_sum_s)

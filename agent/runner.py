@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from agent.schedule import first_due, next_due
 from probes import metrics
 from probes.model import Beat, Conditions, Reason, Result, Target
 from probes.ports import Clock, Kind, Net
+from probes.schedule import first_due, next_due
 
 log = logging.getLogger(__name__)
 

@@ -52,14 +52,14 @@ def word_column(
 
 def value_column(source: str, heading: str, family: Family) -> Column:
     """A value in its family's unit."""
-    return Column(source, heading, {"unit": states.unit(family), "custom.width": 90})
+    return Column(source, heading, {"unit": states.unit(family), "custom.width": 96})
 
 
 def moment_column(source: str, heading: str, translate: Translate) -> Column:
     """A moment in milliseconds, to the minute and without its year; 0 is one that nobody knows."""
     unknown = {"type": "value", "options": {"0": {"index": 0, "text": "–"}}}
     layout = translate("HH:mm D MMM")
-    return Column(source, heading, {"unit": f"time:{layout}", "mappings": [unknown], "custom.width": 110})
+    return Column(source, heading, {"unit": f"time:{layout}", "mappings": [unknown], "custom.width": 105})
 
 
 def state_counts(
@@ -85,11 +85,19 @@ def state_counts(
             "percentChangeColorMode": "standard",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "showPercentChange": False,
-            "text": {"titleSize": 14, "valueSize": 54},
             "textMode": "value_and_name",
             "wideLayout": False,
         },
-        defaults={"color": {"mode": "thresholds"}, "noValue": no_value, "unit": "none"},
+        defaults={
+            "color": {"mode": "thresholds"},
+            "noValue": no_value,
+            # without a series no override holds, and Grafana's own base colour is green
+            "thresholds": {
+                "mode": "absolute",
+                "steps": [{"color": states.COLOURS[CommuneState.UNKNOWN], "value": None}],
+            },
+            "unit": "none",
+        },
         overrides=overrides,
     )
 

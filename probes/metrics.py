@@ -278,6 +278,9 @@ ICMP_SOCKET_DROPS = _declare(
 ICMP_STRAY = _declare(
     "icmp_stray_replies_total", "counter", "count", "Replies to our id that match no request of ours."
 )
+ICMP_SEND_ERRORS = _declare(
+    "icmp_send_errors_total", "counter", "count", "Requests that could not leave this machine; nobody's loss."
+)
 ICMP_BUFFER = _declare("icmp_receive_buffer_bytes", "gauge", "bytes", "Size of the raw socket's receive buffer.")
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(_families)

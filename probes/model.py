@@ -164,6 +164,8 @@ class Timings(Settings):
 
     link_beat_s: Seconds = 10
     link_packets: Annotated[int, Field(ge=1, le=1000)] = 10
+    ping_timeout_s: Annotated[float, Field(gt=0, le=10)] = 2
+    """How long an echo reply may take; later ones are counted as late, their requests as lost."""
     service_beat_s: Seconds = 60
     device_beat_s: Seconds = 60
     fall: Annotated[int, Field(ge=1, le=20)] = 3
@@ -180,6 +182,12 @@ class Timings(Settings):
     group_wait_s: Seconds = 10
     group_interval_s: Seconds = 60
     repeat_interval_s: Seconds = 21600
+
+    @model_validator(mode="after")
+    def _bounded_pace(self) -> Timings:
+        if self.link_packets / self.link_beat_s > 100:
+            raise ValueError("link_packets / link_beat_s must be at most 100 packets a second per link")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -198,6 +206,7 @@ TIMING_PROFILES: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "fast": {  # demonstrations and tests: the same stages, each a few seconds long
             "link_beat_s": 1,
             "link_packets": 5,
+            "ping_timeout_s": 1,
             "service_beat_s": 1,
             "device_beat_s": 2,
             "recovery_hold_s": 10,

@@ -54,6 +54,16 @@ def vantage_lost(view: View) -> bool:
     return len(observed) >= 3 and all(not seen.answered for seen in observed)
 
 
+def vantage_lost_since(view: View) -> float | None:
+    """Since when everything that would show our vantage is down for sure; none while part of it is only silent."""
+    watched = [view.targets[target] for target in view.topology.references] or [
+        seen for seen in view.targets.values() if seen.state is not TargetState.UNKNOWN
+    ]
+    if not watched or any(seen.state is not TargetState.DOWN for seen in watched):
+        return None
+    return max(seen.since for seen in watched)
+
+
 def dark_since(view: View, commune: str) -> float | None:
     """Since when every observed link of a commune has been down; none while one of them may still work."""
     links = [link for link in view.topology.communes[commune].links if link.target in view.targets]

@@ -143,14 +143,12 @@ def _explain(
 
 
 def _vantage_incident(before: Mapping[str, Incident], view: View) -> dict[str, Incident]:
-    """Open incidents stay as they are, frozen; our own blindness is one more, once it has lasted a beat."""
+    """Open incidents stay as they are, frozen; our own blindness is one more, once it is certain."""
     found = dict(before)
-    key = f"{RootKind.VANTAGE}/agent"
-    if key not in found:
-        silent = [seen for seen in view.targets.values() if seen.state is TargetState.DOWN]
-        if silent:
-            began = min(seen.since for seen in silent)
-            found[key] = Incident(RootKind.VANTAGE, "agent", Cause.VANTAGE, began, view.now)
+    began = rules.vantage_lost_since(view)
+    if began is not None:
+        lost = Incident(RootKind.VANTAGE, "agent", Cause.VANTAGE, began, view.now)
+        found.setdefault(lost.key, lost)
     return found
 
 

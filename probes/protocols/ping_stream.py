@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import zlib
 from dataclasses import dataclass, field
 
 from probes.protocols.icmp_socket import EchoSocket
 from probes.protocols.ping_series import PingSeries
+from probes.schedule import first_due, next_due
 
 BURST = 5
 """Requests with which a stream begins, so that its first window says something."""
@@ -18,14 +17,6 @@ WINDOWS_KEPT = 3
 FIRST_WINDOWS_S = 900.0
 """The same for a stream that was asked only once, whose windows' time is not known yet."""
 MIN_WINDOW_S = 3.0
-
-
-def next_due(due: float, now: float, interval_s: float) -> float:
-    """The time after `due` that is not yet past; missed ones are skipped. Seconds, monotonic."""
-    due += interval_s
-    if due > now:
-        return due
-    return due + ((now - due) // interval_s + 1) * interval_s
 
 
 @dataclass(slots=True, eq=False)
@@ -72,8 +63,7 @@ class PingStream:
     def next_due(self, due: float, now: float) -> float:
         """The next request's time: the burst's gap, then a grid whose phase follows from the stream's name."""
         if self.burst is None:
-            return next_due(due, now, self.interval_s)
+            return next_due(due, now, self.interval_s)[0]
         if self.burst_unsent:
             return now + min(BURST_GAP_S, self.interval_s)
-        phase = zlib.crc32(self.name.encode()) / 2**32  # from the burst onto the grid
-        return (math.floor(now / self.interval_s - phase) + 1 + phase) * self.interval_s
+        return first_due(self.name, now, self.interval_s)

@@ -107,8 +107,11 @@ class SnmpSessions:
         async def ask(wire: SnmpSession, attempts: int) -> dict[str, SnmpValue]:
             rows: dict[str, SnmpValue] = {}
             prefix = last = _arcs(oid)
+            deadline = time.monotonic() + timeout_s
             iterator = wire.getnext(oid) if agent.version == "v1" else wire.getbulk(oid, min(BULK_ROWS, max_rows))
             while len(rows) < max_rows:
+                if time.monotonic() > deadline:  # Python 3.11's wait_for, as gufo-snmp uses it, can lose our time-out
+                    raise TimeoutError
                 try:
                     name, value = await _persist(iterator.__anext__, attempts)
                 except StopAsyncIteration:

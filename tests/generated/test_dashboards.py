@@ -265,5 +265,10 @@ def test_lines_do_not_wear_the_colours_of_states(built: dict[str, dict[str, Any]
     assert built["en"]["panels"][5]["fieldConfig"]["defaults"]["color"] == {"mode": "shades", "fixedColor": "blue"}
 
 
+def test_a_silent_agent_is_not_shown_in_green(built: dict[str, dict[str, Any]]) -> None:
+    for panel in built["vi"]["panels"][:2]:
+        assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"] == [{"color": "#808080", "value": None}]
+
+
 def test_generating_again_gives_the_same_bytes(province: Province) -> None:
     assert dashboards.build(province, LANGUAGES) == dashboards.build(province, LANGUAGES)

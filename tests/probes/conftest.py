@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import socket
 import subprocess
@@ -104,8 +105,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def descriptors() -> int:
-    """Open descriptors of this process."""
+    """Open descriptors of this process; what earlier tests dropped is closed first."""
+    gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def descriptors_when(count: int, seconds: float = 5.0) -> int:
+    """The number of open descriptors once it is `count`, or at the deadline: resolver threads close theirs late."""
+    deadline = time.monotonic() + seconds
+    while (found := descriptors()) != count and time.monotonic() < deadline:  # noqa: ASYNC110  # nobody tells
+        await asyncio.sleep(0.01)
+    return found
 
 
 def ip(*words: str) -> None:

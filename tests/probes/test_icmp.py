@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -101,7 +102,8 @@ def test_two_hundred_streams_lose_nothing(run: Runner) -> None:
             await asyncio.sleep(2)
             windows = await asyncio.gather(*map(window, range(200)))
             assert all(window.sent == window.received and 8 <= window.sent <= 14 for window in windows)
-            assert max(rtt for window in windows for rtt in window.rtts_s) < 0.02
+            rtts = sorted(rtt for window in windows for rtt in window.rtts_s)
+            assert rtts[len(rtts) * 9 // 10] < 0.005  # the rest may have lost its turn between stamp and sending
             assert (pings.stray, pings.socket_drops, pings.send_errors) == (0, 0, 0)
             assert pings.receive_buffer_bytes > 100_000
         finally:
@@ -242,7 +244,8 @@ def test_a_silent_host_times_out_and_a_late_reply_is_counted_as_late() -> None:
             pings.close()
 
     result, window, stray = in_namespace(scenario)
-    assert (result.reason, result.detail) == (Reason.TIMEOUT, "0 of 5 answered")
+    assert result.reason is Reason.TIMEOUT
+    assert re.fullmatch(r"0 of \d+ answered", result.detail)
     assert value(result, metrics.LINK_LOSS) == 1
     assert value(result, metrics.LINK_RTT_MEAN) is None
     assert value(result, metrics.LINK_JITTER) is None
@@ -353,7 +356,8 @@ def test_an_error_on_the_way_names_the_hop_that_sent_it() -> None:
                 pings.close()
 
     result = in_namespace(scenario)
-    assert (result.reason, result.detail) == (Reason.UNREACHABLE, "0 of 5 answered; unreachable, says 10.77.0.2")
+    assert result.reason is Reason.UNREACHABLE
+    assert re.fullmatch(r"0 of \d+ answered; unreachable, says 10\.77\.0\.2", result.detail)  # a busy machine sends on
     assert value(result, metrics.LINK_ERRORS) >= 1  # type: ignore[operator]  # there is one
 
 

@@ -25,7 +25,7 @@ from probes.model import Reason, Result
 from probes.ports import SnmpAgent, SnmpError
 from probes.protocols.snmp import SnmpSessions
 from probes.protocols.snmp_values import known, number, text
-from tests.probes.conftest import TestNet, beat, descriptors, free_port, value
+from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, value
 from tests.probes.snmp_agent import Counter32, Counter64, Gauge32, ObjectIdentifier, Oid, TimeTicks, playing
 
 COMMUNITY, AUTH_KEY, PRIVACY_KEY = "geheim-community", "geheim-auth-key", "geheim-privacy-key"
@@ -193,9 +193,9 @@ async def test_sessions_are_bounded_and_reused(port: int) -> None:
     for timeout_s in (1.0, 2.0, 3.0, 4.0, 5.0, 5.0):
         await sessions.get(v2c(port), [snmp.SYS_NAME], timeout_s)
     assert len(sessions) == 3
-    assert descriptors() == before + 3
+    assert await descriptors_when(before + 3) == before + 3
     sessions.close()
-    assert descriptors() == before
+    assert await descriptors_when(before) == before
 
 
 async def test_many_at_once_on_one_device_take_turns(net: TestNet, port: int) -> None:

@@ -13,7 +13,7 @@ import uvloop
 from probes import metrics
 from probes.kinds.tcp import TcpSettings, check
 from probes.model import Reason, Result
-from tests.probes.conftest import TestNet, beat, descriptors, free_port, in_namespace, value
+from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, in_namespace, value
 
 
 @contextlib.contextmanager
@@ -102,8 +102,7 @@ def test_no_descriptor_is_left_whatever_happens(runner: object) -> None:
                 await asyncio.sleep(0.01)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            await asyncio.sleep(0.01)
-            return before, descriptors()
+            return before, await descriptors_when(before)
 
     assert callable(runner)
     before, after = runner(scenario())

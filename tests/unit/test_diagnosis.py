@@ -274,8 +274,10 @@ def test_a_real_outage_stays_open_while_we_are_blind(story: Story) -> None:
     story.cut("01786").go(6)
     before = set(story.silent)
     story.silent = set(story.targets())
+    lost = story.now
     story.go(5)
     assert "commune/01786" in story.open()
+    assert story.outcome.incidents["vantage/agent"].began == lost + BEAT
     story.silent = before
     story.go(3)
     assert story.open() == {"commune/01786": ["01786"]}

@@ -95,6 +95,7 @@ def test_a_good_inventory_becomes_a_province(tmp_path: Path) -> None:
         ("kind: http", "kind: htpp", "cao-bang.yaml:18: services[0].kind: unknown kind 'htpp'; did you mean 'http'? "
          "(known: http, icmp, tcp)"),
         ("link_beat_s: 2", "link_beat_s: 0", "cao-bang.yaml:2: timings.link_beat_s: must be more than 0"),
+        ("link_beat_s: 2", "link_packets: 500", "cao-bang.yaml:2: timings: link_packets / link_beat_s must be at most 100 packets a second per link"),
         ("profile: fast", "profile: quick", "cao-bang.yaml:2: timings: profile must be one of default, fast"),
         ("link_beat_s: 2", "fall: 2.5", "cao-bang.yaml:2: timings.fall: must be a whole number, not 2.5"),
         ("references: [10.4.0.1]", "references: 10.4.0.1", "cao-bang.yaml:3: references: must be a list (lines that "

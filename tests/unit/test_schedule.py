@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.schedule import first_due, next_due
+from probes.schedule import first_due, next_due
 
 
 def test_the_first_beat_lies_within_one_interval() -> None:
