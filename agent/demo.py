@@ -31,7 +31,7 @@ COLOURS = {"up": "green", "degraded": "yellow", "down": "red", "blind": "magenta
 
 def demo(scenario: str, edge: EdgeChoice, *, plain: bool, stay: bool) -> int:
     """Play one scenario in a lab, with the product watching. Ends with the scenario, or with Ctrl-C."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     try:
         story = load_scenario(scenario)
         with _stage(console, edge) as stage:
@@ -63,7 +63,7 @@ def _stage(console: Console, edge: EdgeChoice) -> Iterator[Stage]:
 def _where_to_look(console: Console, stage: Stage) -> None:
     paths = {"agent": "/metrics", "prometheus": "/alerts", "alertmanager": "/#/alerts"}
     for name, url in stage.urls.items():
-        console.print(f"  {name:<13} {url}{paths[name]}", soft_wrap=True)
+        console.print(f"  {name:<13} {url}{paths[name]}")
 
 
 def _watch(console: Console, stage: Stage, story: Scenario, *, plain: bool, stay: bool) -> None:
@@ -94,10 +94,10 @@ class _Lines:
         for code, verdict in status["communes"].items():
             words = _words(verdict)
             if self._told.get(code, "up") != words and not (code not in self._told and words == "unknown"):
-                self._console.print(f"{_clock(time.time())}  {code} {units.name(code):<16} {words}", soft_wrap=True)
+                self._console.print(f"{_clock(time.time())}  {code} {units.name(code):<16} {words}")
             self._told[code] = words
         for notification in notifications[self._notified :]:
-            self._console.print(_message(notification), soft_wrap=True)
+            self._console.print(_message(notification))
         self._notified = len(notifications)
 
 

@@ -66,7 +66,7 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ hatch_build.py -nt 
     [ -n "$(find probes/locale -name '*.po' -newer "$stamp" 2>/dev/null)" ]; then
     echo "setup: Python packages into .venv (the index is whatever pip is configured with)"
     [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+    .venv/bin/python -m pip install -q --disable-pip-version-check --use-pep517 -e '.[dev]'
     touch "$stamp"
     echo "setup: ready"
 fi
