@@ -28,8 +28,8 @@ def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: flo
     failing = rules.failing_trunks(view, dark)
     incidents = _incidents(memory, view, dark, failing)
     verdicts = {
-        commune: _since(_verdict(view, commune, dark, failing, incidents), memory.verdicts.get(commune), now)
-        for commune in topology.communes
+        commune: _since(_verdict(view, commune, dark, failing, incidents, before), before, now)
+        for commune, before in ((commune, memory.verdicts.get(commune)) for commune in topology.communes)
     }
     incidents = {key: _with_cause(incident, verdicts) for key, incident in incidents.items()}
     return _outcome(memory, targets, verdicts, incidents, now, vantage_up=True)
@@ -158,9 +158,11 @@ def _verdict(
     dark: Mapping[str, float],
     failing: Mapping[str, float],
     incidents: Mapping[str, Incident],
+    before: Verdict | None,
 ) -> Verdict:
     if commune in dark:
-        return _dark(view, commune, dark[commune], failing, incidents)
+        words = _last_words(view, commune, before)
+        return _dark(view, commune, dark[commune], failing, incidents, words)
     site = view.topology.communes[commune]
     seen = [view.targets[link.target] for link in site.links if link.target in view.targets]
     if all(link.state is TargetState.UNKNOWN for link in seen):
@@ -172,12 +174,23 @@ def _verdict(
     return Verdict(CommuneState.UP)
 
 
+def _last_words(view: View, commune: str, before: Verdict | None) -> Mapping[str, tuple[float, float]]:
+    """The readings before the silence: kept while it lasts, for at its end devices answer before the link is trusted."""
+    if before is not None and before.state is CommuneState.DOWN:
+        return before.last_words
+    return rules.last_words(view, commune)
+
+
 def _dark(
-    view: View, commune: str, since: float, failing: Mapping[str, float], incidents: Mapping[str, Incident]
+    view: View,
+    commune: str,
+    since: float,
+    failing: Mapping[str, float],
+    incidents: Mapping[str, Incident],
+    words: Mapping[str, tuple[float, float]],
 ) -> Verdict:
     owner = next((incident for incident in incidents.values() if commune in incident.members), None)
     root = (owner.kind, owner.root) if owner else None
-    words = rules.last_words(view, commune)
     trunk = owner.root if owner and owner.kind is RootKind.TRUNK else rules.outermost_failing(view, commune, failing)
     if trunk is not None:
         cause, evidence = Cause.TRUNK, Evidence("behind_trunk", f"lies behind {trunk}, which fails")

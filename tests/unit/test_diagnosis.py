@@ -159,6 +159,15 @@ def test_a_commune_that_went_dark_on_battery_lost_its_power(story: Story) -> Non
     assert story.outcome.verdicts["01786"].last_words["ups_charge_ratio"][0] == 0.12
 
 
+def test_devices_that_answer_before_the_link_is_trusted_do_not_change_what_was_said(story: Story) -> None:
+    story.ups["device/01786/ups"] = battery(0.12, 60)
+    story.go().cut("01786").go(6)
+    story.ups["device/01786/ups"] = mains(0.3)
+    story.silent.discard("device/01786/ups")
+    assert story.go().state("01786") == (CommuneState.DOWN, (Cause.POWER,))
+    assert story.outcome.verdicts["01786"].last_words["ups_charge_ratio"][0] == 0.12
+
+
 def test_a_full_battery_rules_power_out_until_its_runtime_is_over(story: Story) -> None:
     story.ups["device/01786/ups"] = battery(0.95, 100)
     story.go().cut("01786").go(5)
