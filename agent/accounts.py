@@ -1,4 +1,4 @@
-"""Exact accounts: every second of every commune in one cell, outages by cause when their incident closes."""
+"""Exact accounts: every second of every commune in one cell, each outage by its cause once the commune is back."""
 
 from __future__ import annotations
 

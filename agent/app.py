@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import time
@@ -20,7 +21,7 @@ from aiohttp import web
 
 from agent.errors import Unusable
 from agent.monitor import Monitor
-from agent.plan import Plan, plan
+from agent.plan import Ask, Plan, plan
 from agent.runner import Runner
 from agent.secrets import SecretError, secrets_of
 from agent.series import SeriesTable
@@ -72,7 +73,7 @@ def run(province: Province, folder: Path, host: str, port: int) -> None:
         uvloop.run(_run(province, made, host, port))
 
 
-def _asker(province: Province, folder: Path) -> Any:
+def _asker(province: Province, folder: Path) -> Ask:
     try:
         secrets = {name: secrets_of(name, item, folder) for name, item in province.credentials.items()}
     except SecretError as error:
@@ -104,7 +105,7 @@ async def _run(province: Province, made: Plan, host: str, port: int) -> None:
         def status() -> dict[str, Any]:
             return _status(province, monitor)
 
-        app = application(province.province, table.page, lambda: monitor.rounds > 0, status)
+        app = application(province.province, table.page, lambda: monitor.ready, status)
         async with _serve(app, host, port), asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(runner.run(made.targets)),
@@ -144,16 +145,21 @@ async def _serve(app: web.Application, host: str, port: int) -> AsyncIterator[No
         site = web.TCPSite(served, host, port)
         try:
             await site.start()
-        except OSError as error:
-            reason = "is in use" if error.errno == 98 else f"cannot be used: {error.strerror}"
-            raise Unusable(
-                f"{host}:{port} {reason}; stop the other process or choose another with --listen HOST:PORT"
-            ) from None
+        except (OSError, UnicodeError) as error:  # a name that cannot be encoded (IDNA) is not even looked up
+            raise Unusable(f"{host}:{port} {_why_not(error)} with --listen HOST:PORT") from None
         for address in served.addresses:
             log.info("listening on http://%s:%d", *address[:2])
         yield
     finally:
         await served.cleanup()
+
+
+def _why_not(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "cannot be used: not a host name; choose another"
+    if error.errno == errno.EADDRINUSE:
+        return "is in use; stop the other process or choose another"
+    return f"cannot be used: {error.strerror}; choose another"
 
 
 async def _rounds(

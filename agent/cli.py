@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from agent.document import InventoryError
 from agent.errors import Unusable
-from agent.inventory import load
+from agent.inventory import load, warnings
 from probes.language import LANGUAGES
 from probes.names import AGENT_PORT
 
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     up = actions.add_parser("up", help="start it; ends with Ctrl-C and leaves nothing behind")
     up.add_argument("inventory", type=Path, nargs="?", help="default: the shipped Cao Bang")
     up.add_argument("--edge", choices=("auto", "tun", "packet"), default="auto", help="how packets enter the emulator")
-    up.add_argument("--control", type=Path, metavar="SOCKET", help="where `lab scenario` and `lab act` reach it")
+    up.add_argument("--control", type=Path, metavar="SOCKET", help="where `lab scenario` and `lab down` reach it")
     up.add_argument("--scenario", help="play this one from the start")
     up.add_argument("--battery", type=float, metavar="SECONDS", help="how long a full UPS lasts")
     up.set_defaults(command=_lab_up)
@@ -95,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _validate(arguments: argparse.Namespace) -> int:
     province = load(arguments.inventory)
+    for warning in warnings(province):
+        print(f"{arguments.inventory}: warning: {warning}", file=sys.stderr)
     links = sum(len(commune.links) for commune in province.communes)
     devices = sum(len(commune.devices) for commune in province.communes)
     print(
@@ -108,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from agent.app import run  # noqa: PLC0415  # the event loop and clients are not needed to validate
 
     host, _, port = arguments.listen.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise Unusable(f"--listen {arguments.listen}: must be HOST:PORT, such as 127.0.0.1:{AGENT_PORT}")
     run(load(arguments.inventory), arguments.inventory.parent, host.strip("[]"), int(port))
     return 0

@@ -14,8 +14,12 @@ Place = tuple[Step, ...]
 
 MAX_BYTES = 10_000_000
 MAX_NODES = 500_000
+MAX_DEPTH = 50
+"""Lists and mappings inside each other; libyaml's composer calls itself for each, and C code has no RecursionError."""
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 8 times faster where libyaml is there
+_MEANINGLESS = (ValueError, ArithmeticError, LookupError, AttributeError, yaml.YAMLError)
+"""What PyYAML's constructors raise on a text that is not of its tag: they take for granted that it is."""
 
 
 class InventoryError(Exception):
@@ -49,15 +53,27 @@ def spelled(place: Place) -> str:
     """A place as people write it: `communes[0].links[1].address`."""
     text = ""
     for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            key = step if step.isprintable() else repr(step)
+            text += f".{key}" if text else key
     return text
+
+
+def shown(value: object) -> str:
+    """A value in one line, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def read(path: Path) -> Document:
     """Parse one file; raises `InventoryError` if it cannot be read or is no YAML."""
     text = _text(path)
-    loader = _Loader(text)
+    loader = None
     try:
+        _check_depth(path, text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise InventoryError([f'{path}:1: the file is empty; start with `province: "04"`'])
@@ -69,12 +85,13 @@ def read(path: Path) -> Document:
         line = mark.line + 1 if mark else 1
         hint = "; indent with spaces, not tabs" if "\\t" in str(error.problem) else ""
         raise InventoryError([f"{path}:{line}: not valid YAML: {error.problem or error.context}{hint}"]) from None
-    except yaml.YAMLError as error:
-        raise InventoryError([f"{path}:1: not valid YAML: {error}"]) from None
-    except RecursionError:
-        raise InventoryError([f"{path}:1: nested too deeply"]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.partition(chr(error.character))[0].count("\n") + 1
+        problem = f"the character U+{error.character:04X} is not allowed"
+        raise InventoryError([f"{path}:{line}: not valid YAML: {problem}"]) from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if errors:
         raise InventoryError([message for _, message in sorted(errors)])
     return Document(path, data, lines)
@@ -96,6 +113,23 @@ def _text(path: Path) -> str:
         raise InventoryError([f"{path}: cannot be read: {error.strerror}"]) from None
 
 
+def _check_depth(path: Path, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _too_deep(path, event.start_mark.line if event.start_mark else 0)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _too_deep(path: Path, line: int) -> InventoryError:
+    return InventoryError(
+        [f"{path}:{line + 1}: more than {MAX_DEPTH} lists and mappings inside each other; is it an inventory?"]
+    )
+
+
 @dataclass
 class _Builder:
     path: Path
@@ -108,6 +142,8 @@ class _Builder:
         self.nodes += 1
         if self.nodes > MAX_NODES:  # aliases of aliases grow without end
             raise yaml.MarkedYAMLError(problem=f"more than {MAX_NODES} values", problem_mark=node.start_mark)
+        if len(place) > MAX_DEPTH:  # an alias of what it stands in has no end
+            raise _too_deep(self.path, node.start_mark.line)
         self.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return {key: self.build(value, (*place, key)) for key, value in self._entries(node, place)}
@@ -115,12 +151,13 @@ class _Builder:
             return [self.build(child, (*place, index)) for index, child in enumerate(node.value)]
         try:
             value: object = self.loader.construct_object(node)
-        except (ValueError, yaml.YAMLError):
+            shown(value)  # refused for whole numbers of thousands of digits
+        except _MEANINGLESS:
             self.errors.append(
                 (
                     node.start_mark.line,
                     f"{self.path}:{node.start_mark.line + 1}: {spelled(place)}: "
-                    f"{node.value!r} has no meaning in YAML; write it in quotes",
+                    f"{shown(node.value)} has no meaning in YAML; write it in quotes",
                 )
             )
             return node.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from agent.document import InventoryError, Place, read
+from agent.document import InventoryError, Place, read, shown
 from probes import units
 from probes.model import Province, Service
 from probes.registry import KINDS
@@ -54,6 +55,16 @@ def load(path: Path) -> Province:
         service.model_copy(update={"settings": own}) for service, own in zip(province.services, settings, strict=True)
     )
     return province.model_copy(update={"services": tuple(services)})
+
+
+def warnings(province: Province) -> list[str]:
+    """What is allowed, and costs something; each says what."""
+    if province.communes and not province.references:
+        return [
+            "no references: the agent can tell its own blindness only when every link and trunk is silent; "
+            "name one or two addresses close to it"
+        ]
+    return []
 
 
 def _take_service_settings(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,11 +119,14 @@ def _reference_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield from _dangling(
                 (*place, "devices", number, "credential"), device.get("credential"), names, "credential"
             )
-        yield from _twice((*place, "devices"), "id", _items(commune, "devices"))
-        ids = [{"id": link.get("id", link.get("role", "primary"))} for link in _items(commune, "links")]
-        yield from _twice((*place, "links"), "id", ids)
+        yield from _twice((*place, "devices"), [device.get("id") for device in _items(commune, "devices")], "id")
+        ids = [link.get("id", link.get("role", "primary")) for link in _items(commune, "links")]
+        yield from _twice((*place, "links"), ids, "id")
     for part, key in (("trunks", "id"), ("communes", "code"), ("services", "id")):
-        yield from _twice((part,), key, _items(data, part))
+        yield from _twice((part,), [item.get(key) for item in _items(data, part)], key)
+    references = data.get("references")
+    if isinstance(references, list):
+        yield from _twice(("references",), [_spelled_once(address) for address in references])
 
 
 def _wrong_code(place: Place, code: object, known: set[str], province: object) -> Iterator[Problem]:
@@ -155,16 +169,24 @@ def _dangling(place: Place, name: object, known: Iterable[object], what: str) ->
         yield place, f"unknown {what} {name!r}{_meant(name, names)}{listed}"
 
 
-def _twice(place: Place, key: str, items: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+def _twice(place: Place, values: Iterable[object], *key: str) -> Iterator[Problem]:
+    """What stands in a list more than once, under `key` of its items or as an item itself."""
     first: dict[str, int] = {}
-    for index, item in enumerate(items):
-        value = item.get(key)
+    for index, value in enumerate(values):
         if not isinstance(value, str):
             continue
         if value in first:
-            yield (*place, index, key), f"{value!r} is given twice, first in {place[-1]}[{first[value]}]; keep one"
+            yield (*place, index, *key), f"{value!r} is given twice, first in {place[-1]}[{first[value]}]; keep one"
         else:
             first[value] = index
+
+
+def _spelled_once(address: object) -> object:
+    """An address in its one canonical spelling (RFC 5952); the model says what is wrong with what is none."""
+    try:
+        return str(ipaddress.ip_address(address)) if isinstance(address, str) else address
+    except ValueError:
+        return address
 
 
 def _items(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -187,11 +209,11 @@ def _message(details: ErrorDetails, model: type[BaseModel], also: Iterable[str] 
     if kind == "extra_forbidden":
         return f"unknown key{_meant(str(details['loc'][-1]), [*_keys_beside(details['loc'], model), *also])}"
     if kind == "string_type":
-        return _NOT_TEXT if isinstance(value, int | float) else f"must be text, not {_shown(value)}"
+        return _NOT_TEXT if isinstance(value, int | float) else f"must be text, not {shown(value)}"
     if kind == "string_pattern_mismatch":
-        return f"{_shown(value)} {_wanted(str(facts.get('pattern')))}"
+        return f"{shown(value)} {_wanted(str(facts.get('pattern')))}"
     template = _MESSAGES.get(kind, details["msg"].removeprefix("Value error, ").replace("{", "{{").replace("}", "}}"))
-    return template.format(input=_shown(value), **{key: _number(item) for key, item in facts.items()})
+    return template.format(input=shown(value), **{key: _number(item) for key, item in facts.items()})
 
 
 def _wanted(pattern: str) -> str:
@@ -203,11 +225,6 @@ def _wanted(pattern: str) -> str:
 
 def _number(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else value
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _keys_beside(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

@@ -27,7 +27,6 @@ class Monitor:
     def __init__(self, province: Province, topology: Topology, table: SeriesTable, clock: Clock) -> None:
         """Nothing is known yet; every commune's verdict starts as unknown."""
         self.outcome = Outcome({}, {}, (), vantage_up=True)
-        self.rounds = 0
         self._province = province
         self._topology = topology
         self._table = table
@@ -55,18 +54,17 @@ class Monitor:
             [*self._target_readings(after, counts), *result.readings],
             result.distributions,
         )
-        if result.grade is not TargetState.UNKNOWN:
-            self._changes.append(
-                Change(
-                    target=target.id,
-                    at=self._clock.monotonic(),
-                    state=after.state,
-                    since=after.since,
-                    answered=result.grade is not TargetState.DOWN,
-                    reason=result.reason,
-                    values={reading.family.name: reading.value for reading in result.readings if not reading.labels},
-                )
+        self._changes.append(
+            Change(
+                target=target.id,
+                at=self._clock.monotonic(),
+                state=after.state,
+                since=after.since,
+                answered=result.grade in {TargetState.UP, TargetState.DEGRADED},
+                reason=result.reason,
+                values={reading.family.name: reading.value for reading in result.readings if not reading.labels},
             )
+        )
         if after.state is not before.state:
             log.info("%s is %s (was %s)%s", target.id, after.state, before.state, _because(result))
 
@@ -75,7 +73,6 @@ class Monitor:
         changes, self._changes = self._changes, []
         now = self._clock.monotonic()
         self._memory, self.outcome = diagnosis.step(self._memory, self._topology, changes, now)
-        self.rounds += 1
         self._accounts.take_in(self.outcome.verdicts, self.outcome.transitions, now)
         for transition in self.outcome.transitions:
             if transition.what != "verdict":
@@ -84,6 +81,11 @@ class Monitor:
             self._table.put(f"commune/{commune}", {"commune": commune}, self._commune_readings(commune, verdict))
         self._put_incidents()
         return self.outcome
+
+    @property
+    def ready(self) -> bool:
+        """Whether there has been a result, and a round of diagnosis over it."""
+        return bool(self._memory.targets)
 
     def wall(self, monotonic: float) -> float:
         """A monotonic moment as seconds since 1970, for display."""
@@ -95,10 +97,10 @@ class Monitor:
             unit = units.by_code().get(commune.code)
             own = (unit.name if unit else commune.code, unit.type if unit else "", commune.trunk or "")
             info = [Reading(metrics.COMMUNE_INFO, 1, own)]
-            self._table.put(f"inventory/{commune.code}", {"commune": commune.code}, info)
+            self._table.put(f"inventory/commune/{commune.code}", {"commune": commune.code}, info)
         for trunk in self._province.trunks:
             info = [Reading(metrics.TRUNK_INFO, 1, (trunk.name or trunk.id, trunk.parent or ""))]
-            self._table.put(f"inventory/{trunk.id}", {"trunk": trunk.id}, info)
+            self._table.put(f"inventory/trunk/{trunk.id}", {"trunk": trunk.id}, info)
         for service in self._province.services:
             labels = {"service": service.id, "path": service.path}
             self._table.put(

@@ -94,6 +94,8 @@ def _topology(province: Province) -> diagnosis.Topology:
         references=tuple(f"reference/{address}" for address in province.references),
         link_beat_s=province.timings.link_beat_s,
         device_beat_s=province.timings.device_beat_s,
+        service_beat_s=province.timings.service_beat_s,
+        rise=province.timings.rise,
         recovery_hold_s=province.timings.recovery_hold_s,
     )
 

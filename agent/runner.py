@@ -50,7 +50,7 @@ class Runner:
         self._clock = clock
         self._report = report
         self._slots = asyncio.Semaphore(SLOTS)
-        self._conditions: dict[str, Conditions] = {}
+        self._conditions: dict[str, dict[str, Conditions]] = {}  # commune -> link id
 
     async def run(self, targets: Iterable[Target]) -> None:
         """Beat all targets until cancelled."""
@@ -63,35 +63,39 @@ class Runner:
         memory: object = None
         while True:
             await asyncio.sleep(due - self._clock.monotonic())
-            self.tally.late(max(0.0, self._clock.monotonic() - due))
             async with self._slots:
                 started = self._clock.monotonic()
-                result = await self._attempt(target, memory)
-            memory = result.memory
-            self._note_conditions(target, result)
-            self._report(target, result, started)
+                self.tally.late(max(0.0, started - due))
+                memory = await self._attempt(target, memory, started)
             due, skipped = next_due(due, self._clock.monotonic(), target.beat_s)
             self.tally.skipped += skipped
 
-    async def _attempt(self, target: Target, memory: object) -> Result:
-        """One check: the only place that catches what nobody expected."""
-        conditions = self._conditions.get(target.labels.get("commune", ""), Conditions())
-        beat = Beat(target.id, target.beat_s, memory, conditions)
+    async def _attempt(self, target: Target, memory: object, started: float) -> object:
+        """One check and its report; gives what the target remembers. The only place that catches the unexpected."""
+        beat = Beat(target.id, target.beat_s, memory, self._conditions_of(target))
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                return await self._kinds[target.kind].check(target.settings, self._net, beat)
-        except TimeoutError:
-            return Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s", memory=memory)
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    result = await self._kinds[target.kind].check(target.settings, self._net, beat)
+            except TimeoutError:
+                result = Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s", memory=memory)
+            self._note_conditions(target, result)
+            self._report(target, result, started)
         except Exception:  # the crash boundary: a bug in one probe must not end the others
             log.exception("the probe of %s failed in a way nobody expected; please report it", target.id)
             self.tally.crashes[target.kind] = self.tally.crashes.get(target.kind, 0) + 1
-            return Result(Reason.INTERNAL, detail="unexpected failure, see the log", memory=memory)
+            result = Result(Reason.INTERNAL, detail="unexpected failure, see the log", memory=memory)
+            self._report(target, result, started)
+        return result.memory
 
     def _note_conditions(self, target: Target, result: Result) -> None:
-        """Remember how a commune's link looks, for the probes that cross it."""
-        commune = target.labels.get("commune")
-        if commune is None:
-            return
+        """Remember how each link of a commune looks, for the probes that cross it."""
         values = {reading.family: reading.value for reading in result.readings}
-        if metrics.LINK_LOSS in values:
-            self._conditions[commune] = Conditions(values.get(metrics.LINK_RTT_MEAN), values[metrics.LINK_LOSS])
+        if "link" in target.labels and metrics.LINK_LOSS in values:
+            links = self._conditions.setdefault(target.labels["commune"], {})
+            links[target.labels["link"]] = Conditions(values.get(metrics.LINK_RTT_MEAN), values[metrics.LINK_LOSS])
+
+    def _conditions_of(self, target: Target) -> Conditions:
+        """Those of the link that loses least: it carries what the commune's other probes send."""
+        links = self._conditions.get(target.labels.get("commune", ""), {})
+        return min(links.values(), key=lambda link: link.loss_ratio or 0.0, default=Conditions())

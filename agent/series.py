@@ -10,6 +10,8 @@ from probes.metrics import Family
 from probes.model import Distribution, Reading
 
 Labels = Mapping[str, str]
+_Key = tuple[str, tuple[str, ...]]
+"""A family's name and the own labels of one of its series."""
 
 
 class SeriesTable:
@@ -23,19 +25,23 @@ class SeriesTable:
         self._province = province
         self._lines: dict[str, dict[str, str]] = {name: {} for name in metrics.FAMILIES}
         self._owned: dict[str, frozenset[str]] = {}
-        self._prefixes: dict[tuple[str, str, tuple[str, ...]], str] = {}
+        self._prefixes: dict[str, dict[_Key, str]] = {}
 
     def put(
         self, owner: str, labels: Labels, readings: Iterable[Reading], distributions: Iterable[Distribution] = ()
     ) -> None:
         """Replace an owner's lines. `labels` is its identity; families take from it what they declare."""
         fresh: dict[str, list[str]] = {}
+        known = self._prefixes.get(owner, {})
+        used: dict[_Key, str] = {}
         for reading in readings:
             if not math.isnan(reading.value):
-                line = f"{self._prefix(owner, labels, reading.family, reading.labels)} {_number(reading.value)}\n"
-                fresh.setdefault(reading.family.name, []).append(line)
+                key = (reading.family.name, reading.labels)
+                prefix = used[key] = known.get(key) or self._prefix(labels, reading.family, reading.labels)
+                fresh.setdefault(reading.family.name, []).append(f"{prefix} {_number(reading.value)}\n")
         for distribution in distributions:
-            fresh[distribution.family.name] = self._histogram(owner, labels, distribution)
+            fresh[distribution.family.name] = self._histogram(labels, distribution, known, used)
+        self._prefixes[owner] = used
         for name in self._owned.get(owner, frozenset()) - fresh.keys():
             del self._lines[name][owner]
         for name, lines in fresh.items():
@@ -45,8 +51,7 @@ class SeriesTable:
     def drop(self, owner: str) -> None:
         """Remove an owner's lines."""
         self.put(owner, {}, ())
-        del self._owned[owner]
-        self._prefixes = {key: prefix for key, prefix in self._prefixes.items() if key[0] != owner}
+        del self._owned[owner], self._prefixes[owner]
 
     def page(self) -> str:
         """The whole page."""
@@ -58,12 +63,8 @@ class SeriesTable:
                 parts.extend(lines.values())
         return "".join(parts)
 
-    def _prefix(self, owner: str, labels: Labels, family: Family, own: tuple[str, ...]) -> str:
-        key = (owner, family.name, own)
-        prefix = self._prefixes.get(key)
-        if prefix is None:
-            prefix = self._prefixes[key] = family.name + self._spelled(labels, family, own)
-        return prefix
+    def _prefix(self, labels: Labels, family: Family, own: tuple[str, ...]) -> str:
+        return family.name + self._spelled(labels, family, own)
 
     def _spelled(self, labels: Labels, family: Family, own: tuple[str, ...], extra: str = "") -> str:
         pairs = [("province", self._province)]
@@ -71,24 +72,29 @@ class SeriesTable:
         pairs += [(name, value) for name, value in zip(family.own, own, strict=True) if value]
         return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + extra + "}"
 
-    def _histogram(self, owner: str, labels: Labels, distribution: Distribution) -> list[str]:
-        name = distribution.family.name
+    def _histogram(
+        self, labels: Labels, distribution: Distribution, known: Mapping[_Key, str], used: dict[_Key, str]
+    ) -> list[str]:
+        family = distribution.family
         below = 0
         lines = []
-        for bound, count in zip((*distribution.family.buckets, math.inf), distribution.counts, strict=True):
+        for bound, count in zip((*family.buckets, math.inf), distribution.counts, strict=True):
             below += count
-            key = (owner, name, (le := "+Inf" if bound == math.inf else _number(bound),))
-            prefix = self._prefixes.get(key)
-            if prefix is None:
-                spelled = self._spelled(labels, distribution.family, (), f',le="{le}"')
-                prefix = self._prefixes[key] = f"{name}_bucket{spelled}"
+            le = _number(bound)
+            key = (family.name, (le,))
+            prefix = used[key] = known.get(key) or f"{family.name}_bucket" + self._spelled(
+                labels, family, (), f',le="{le}"'
+            )
             lines.append(f"{prefix} {below}\n")
-        plain = self._spelled(labels, distribution.family, ())
-        lines.append(f"{name}_sum{plain} {_number(distribution.total)}\n{name}_count{plain} {below}\n")
+        whole: _Key = (family.name, ())
+        plain = used[whole] = known.get(whole) or self._spelled(labels, family, ())
+        lines.append(f"{family.name}_sum{plain} {_number(distribution.total)}\n{family.name}_count{plain} {below}\n")
         return lines
 
 
 def _number(value: float) -> str:
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 

@@ -5,59 +5,74 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+log=deploy-setup.log
+policy="${POLICY_RC_D:-/usr/sbin/policy-rc.d}"
+our_policy=""
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# policy-rc.d 101 forbids packages to start their daemons (Debian policy 9.3.3); an existing one stays as it is.
+forbid_daemons() {
+    if [ -e "$policy" ]; then
+        grep -q 'exit 101' "$policy" || echo "setup: $policy exists and may let daemons start; it is left as it is"
+    else
+        our_policy="$policy"
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+}
+
+allow_daemons() {
+    [ -z "$our_policy" ] || as_root rm -f "$our_policy"
+    our_policy=""
+}
+
+# Chained: `set -e` does not hold where the outcome of a function is asked for.
+install_packages() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+        # shellcheck disable=SC2086  # a list of names
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+}
+
 wanted=$(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' deploy/packages.txt | awk '{print $1}')
 missing=""
 for package in $wanted; do
     dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing="$missing $package"
 done
 
-install_packages() {
-    as_root=""
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null 2>&1 || {
-            echo "setup: these packages must be installed by root, and sudo is not here. As root, run:" >&2
-            echo "    apt-get install -y --no-install-recommends$missing" >&2
-            exit 3
-        }
-        as_root="sudo"
-    fi
-    # policy-rc.d 101 forbids packages to start their daemons (Debian policy 9.3.3); an existing one stays as it is.
-    policy=/usr/sbin/policy-rc.d
-    ours=""
-    if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
-        $as_root chmod 755 "$policy"
-        ours="$policy"
-        trap '[ -z "$ours" ] || $as_root rm -f "$ours"' EXIT INT TERM
-    elif ! grep -q 'exit 101' "$policy"; then
-        echo "setup: $policy exists and may let daemons start; it is left as it is"
-    fi
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
-    # shellcheck disable=SC2086  # a list of names
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
-    [ -z "$ours" ] || $as_root rm -f "$ours"
-    ours=""
-}
-
 if [ -n "$missing" ]; then
     echo "setup: Debian packages to install (their daemons will not be started):"
     for package in $missing; do
         grep "^$package " deploy/packages.txt | sed 's/^/    /'
     done
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null 2>&1; then
+        echo "setup: these packages must be installed by root, and sudo is not here. As root, run:" >&2
+        echo "    apt-get install -y --no-install-recommends$missing" >&2
+        exit 3
+    fi
     if [ "${CI:-}" != true ]; then
         printf 'setup: install them now? [y/N] '
-        read -r answer || answer=""
+        read -r answer || { answer=""; echo; }
         case "$answer" in
             y | Y | yes) ;;
             *) echo "setup: nothing was installed"; exit 3 ;;
         esac
     fi
-    install_packages >deploy-setup.log 2>&1 || {
-        tail -n 20 deploy-setup.log >&2
-        echo "setup: installing Debian packages failed; the whole log is in deploy-setup.log" >&2
+    echo "setup: installing; what apt-get says goes to $log"
+    trap allow_daemons EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    forbid_daemons
+    install_packages >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        echo "setup: installing Debian packages failed; the whole log is $(pwd)/$log" >&2
         exit 1
     }
-    rm -f deploy-setup.log
+    allow_daemons
+    rm -f "$log"
     echo "setup: Debian packages installed"
 fi
 

@@ -222,7 +222,7 @@ OUTAGE_SECONDS = _declare(
     "outage_seconds_total",
     "counter",
     "seconds",
-    "Seconds dark by cause, added once, when the incident closes.",
+    "Seconds dark by cause, added once, when the commune is back.",
     ("commune",),
     ("cause",),
 )

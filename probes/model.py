@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -39,11 +40,28 @@ def _ip_address(value: str) -> str:
     return str(address)
 
 
+def _web_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises where it is not one
+    except ValueError:
+        raise ValueError("must be a URL such as https://portal.example/health") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or any(sign.isspace() for sign in value):
+        raise ValueError("must be a URL such as https://portal.example/health")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or password: an inventory holds no secrets")
+    return value
+
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Stable ASCII name, used as a label value: lower case letters, digits, hyphens."""
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+"""http or https, without user name and password."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+Timeout = Annotated[float, Field(gt=0, le=60)]
+"""Seconds that an attempt may take; the runner ends each after 60."""
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^\d{2}$")]
 CommuneCode = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
 
@@ -156,7 +174,7 @@ class Service(Settings):
 class Contacts(Settings):
     """Where Alertmanager delivers this province's notifications."""
 
-    webhook_url: str | None = None
+    webhook_url: WebUrl | None = None
 
 
 class Timings(Settings):
@@ -195,9 +213,10 @@ class Timings(Settings):
         if not isinstance(data, Mapping) or "profile" not in data:
             return data
         own = {key: value for key, value in data.items() if key != "profile"}
-        if data["profile"] not in TIMING_PROFILES:
+        profile = data["profile"]
+        if not isinstance(profile, str) or profile not in TIMING_PROFILES:
             raise ValueError(f"profile must be one of {', '.join(TIMING_PROFILES)}")
-        return {**TIMING_PROFILES[data["profile"]], **own}
+        return {**TIMING_PROFILES[profile], **own}
 
 
 TIMING_PROFILES: Mapping[str, Mapping[str, float]] = MappingProxyType(

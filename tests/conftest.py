@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+
+MAY_SKIP = (
+    "needs root ",  # gives up rights that only root has
+    "an ordinary user cannot read ",  # the checkout, or Python itself, lies in a private folder
+    "no Python here that an ordinary user can read",
+    "every user may open /dev/net/tun here",  # nothing is refused, so there is no refusal to be told
+    "unshare(CLONE_NEWUSER) was refused",  # no user namespaces for ordinary users, as in a chroot
+    "lienxa: unshare(CLONE_NEWUSER) was refused",
+    "no user namespaces on this machine",
+    "no IPv6 on loopback",
+)
+"""How a reason begins that continuous integration (CI=true) accepts; any other skip is a failure there."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that did not run has shown nothing: where everything is installed, that is a failure."""
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        _, _, said = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, str(report.longrepr))
+        reason = said.removeprefix("Skipped: ")
+        if not reason.startswith(MAY_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"skipped in continuous integration: {reason}"
+    return report
 
 
 @pytest.fixture(autouse=True)

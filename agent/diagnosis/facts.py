@@ -60,7 +60,15 @@ class Topology:
     references: tuple[str, ...] = ()
     link_beat_s: float = 10.0
     device_beat_s: float = 60.0
+    service_beat_s: float = 60.0
+    rise: int = 2
+    """Good beats in a row until a target's state improves."""
     recovery_hold_s: float = 120.0
+
+    def pinged(self) -> tuple[str, ...]:
+        """The targets of all links and trunks."""
+        links = (link.target for site in self.communes.values() for link in site.links)
+        return (*links, *(trunk.target for trunk in self.trunks.values() if trunk.target is not None))
 
     def ancestors(self, commune: str) -> tuple[str, ...]:
         """The trunks that a commune lies behind, innermost first."""
@@ -74,9 +82,9 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a beat changed for one target: its damped state since when, whether the latest beat passed, new readings.
+    """What a beat says of one target: its damped state since when, and new readings (metric family -> plain value).
 
-    `values` maps metric families to plain values. `answered` is whether the latest beat reached the target at all.
+    `answered` is whether this beat reached the target at all; a beat that failed for a reason of ours did not either.
     """
 
     target: str
@@ -90,8 +98,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of one target; `readings` maps a family to (value, time) of its latest reading."""
+    """What is remembered of one target; `readings` maps a family to (value, time) of its latest reading.
 
+    `first_at` is when it was first heard of, `answered_at` when it last answered, none if it never did.
+    """
+
+    first_at: float
+    answered_at: float | None
     at: float
     state: TargetState
     since: float
@@ -106,5 +119,9 @@ class Memory:
     """All that one step hands to the next: plain data that survives a round trip through JSON."""
 
     targets: Mapping[str, Seen] = field(default_factory=dict)
+    blind_since: float | None = None
+    """When the vantage was last lost."""
+    seeing_since: float | None = None
+    """When it was last regained; none while it is lost, and if it never was."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     incidents: Mapping[str, Incident] = field(default_factory=dict)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from agent.diagnosis.facts import Link, Seen, Topology
+from agent.diagnosis.facts import Device, Link, Seen, Topology
 from agent.diagnosis.outcome import Evidence
 from probes import metrics
 from probes.model import Cause, Reason, TargetState
@@ -18,13 +20,23 @@ READINGS = {
 """Last words worth keeping, by the name that they are exported under."""
 
 
+class Vantage(StrEnum):
+    """How well the agent itself can see."""
+
+    CLEAR = "clear"
+    DOUBTFUL = "doubtful"
+    LOST = "lost"
+
+
 @dataclass(frozen=True)
 class View:
-    """What was last seen, with the topology it is read by."""
+    """What was last seen, with the topology it is read by and what is remembered of our own blindness."""
 
     topology: Topology
     targets: Mapping[str, Seen]
     now: float
+    blind_since: float | None = None
+    seeing_since: float | None = None
 
     def state(self, target: str | None) -> TargetState:
         """The damped state of a target; unknown where nothing was seen."""
@@ -35,70 +47,137 @@ class View:
         """Whether a target is down for sure."""
         return self.state(target) is TargetState.DOWN
 
+    def stale(self, target: str | None, beat_s: float) -> bool:
+        """Whether a state is left over from our blindness: its target has not had its chance to be seen well since."""
+        seen = self.targets.get(target) if target else None
+        if seen is None or self.seeing_since is None:
+            return False
+        return seen.at < self.seeing_since + (self.topology.rise + 1) * beat_s
+
     def silent(self, target: str | None) -> bool:
         """Whether a target did not answer lately, though it may not be down for sure."""
         seen = self.targets.get(target) if target else None
         return seen is not None and not seen.answered
 
+    def answered_after(self, target: str, moment: float) -> bool:
+        """Whether a target has answered since a moment."""
+        seen = self.targets.get(target)
+        return seen is not None and seen.answered_at is not None and seen.answered_at > moment
 
-def vantage_lost(view: View) -> bool:
-    """None of the references near the agent answers; without references, nothing answers at all.
+    def observed(self, links: Iterable[Link]) -> list[Seen]:
+        """What was seen of those links that are probed."""
+        return [self.targets[link.target] for link in links if link.target in self.targets]
 
-    Reason: then it is the agent that cannot see, and nobody else is to blame. Silent is enough, down is not waited
-    for: a commune must not be accused in the beat before the references are down too. Three targets at least.
+
+def vantage(view: View) -> tuple[Vantage, float]:
+    """Whether the agent itself can see, and since when it may not have.
+
+    Reason: when nothing near the agent answers, nobody else is to blame. Watched are the references, or where there
+    are none all links and trunks, three at least. They raise doubt as soon as all of them are silent, so that no
+    commune is accused in the beat before; after three beats the vantage is lost. Anything that answers two beats after
+    they did shows that only they are dead.
     """
-    references = view.topology.references
-    if references:
-        return all(view.silent(target) for target in references)
-    observed = [seen for seen in view.targets.values() if seen.state is not TargetState.UNKNOWN or not seen.answered]
-    return len(observed) >= 3 and all(not seen.answered for seen in observed)
+    topology = view.topology
+    watched = topology.references or topology.pinged()
+    seen = [view.targets[target] for target in watched if target in view.targets]
+    if not seen or any(target.answered for target in seen) or (not topology.references and len(seen) < 3):
+        return Vantage.CLEAR, view.now
+    silent_since = max(_last_sign(target) for target in seen)
+    others = set(view.targets) - set(watched)
+    if any(view.answered_after(target, silent_since + 2 * topology.link_beat_s) for target in others):
+        return Vantage.CLEAR, view.now
+    lost = view.now >= silent_since + 3 * topology.link_beat_s
+    return Vantage.LOST if lost else Vantage.DOUBTFUL, silent_since
 
 
-def vantage_lost_since(view: View) -> float | None:
-    """Since when everything that would show our vantage is down for sure; none while part of it is only silent."""
-    watched = [view.targets[target] for target in view.topology.references] or [
-        seen for seen in view.targets.values() if seen.state is not TargetState.UNKNOWN
-    ]
-    if not watched or any(seen.state is not TargetState.DOWN for seen in watched):
-        return None
-    return max(seen.since for seen in watched)
+def _last_sign(seen: Seen) -> float:
+    return seen.first_at if seen.answered_at is None else seen.answered_at
 
 
 def dark_since(view: View, commune: str) -> float | None:
-    """Since when every observed link of a commune has been down; none while one of them may still work."""
-    links = [link for link in view.topology.communes[commune].links if link.target in view.targets]
-    if not links or not all(view.down(link.target) for link in links):
+    """Since when every observed link of a commune has been down; none while something of it may still live.
+
+    A device that answers in a beat after the links fell silent shows that only pings are lost. What went dark while
+    we were blind counts from when we saw again.
+    """
+    site = view.topology.communes[commune]
+    links = view.observed(site.links)
+    if not links or any(link.state is not TargetState.DOWN for link in links):
         return None
-    return max(view.targets[link.target].since for link in links)
+    since = max(link.since for link in links)
+    if devices_answer(view, site.devices, since):
+        return None
+    blind, seeing = view.blind_since, view.seeing_since
+    return seeing if blind is not None and seeing is not None and blind <= since < seeing else since
+
+
+def devices_answer(view: View, devices: Iterable[Device], since: float) -> bool:
+    """Whether a device answers in a beat that lay wholly after `since`."""
+    return any(
+        seen.answered and seen.at > since + 2 * view.topology.link_beat_s
+        for device in devices
+        if (seen := view.targets.get(device.target)) is not None
+    )
+
+
+def left_from_blindness(view: View, commune: str) -> bool:
+    """Whether a commune's links are down only as far as we knew before we were blind, or while we were."""
+    links = [link.target for link in view.topology.communes[commune].links if link.target in view.targets]
+    return any(view.down(target) and view.stale(target, view.topology.link_beat_s) for target in links)
+
+
+def never_answered(view: View, commune: str) -> bool:
+    """Whether no link of a commune has ever answered: a mistake in the inventory rather than an outage."""
+    return all(link.answered_at is None for link in view.observed(view.topology.communes[commune].links))
 
 
 def dark_decided(view: View, commune: str) -> float:
     """When the last of a dark commune's links was found down: the settling beat counts from here."""
-    targets = [link.target for link in view.topology.communes[commune].links if link.target in view.targets]
-    return max(view.targets[target].decided for target in targets)
+    return max(link.decided for link in view.observed(view.topology.communes[commune].links))
 
 
-def failing_trunks(view: View, dark: Mapping[str, float]) -> dict[str, float]:
-    """The trunks that fail, with since when.
+def failing_trunks(view: View, dark: Mapping[str, float], own: Mapping[str, float]) -> dict[str, float]:
+    """The trunks that fail, with since when; `own` are communes with an incident of their own, since when.
 
-    A probed trunk fails when its own probe is down. One that is not probed fails when all of its communes, two at
-    least, went dark within two beats of each other: chance does not do that.
+    A probed trunk fails when its own probe is down and no primary link behind it has answered since: one that merely
+    does not answer pings explains nothing. One that is not probed fails when all communes behind it, two at least, went
+    dark within two beats of each other: chance does not do that. Communes that were dark long before, or never
+    answered, do not count.
     """
+    beat_s = view.topology.link_beat_s
     behind: dict[str, list[str]] = {trunk: [] for trunk in view.topology.trunks}
     for commune, site in view.topology.communes.items():
-        if any(link.target in view.targets for link in site.links):
+        if view.observed(site.links):
             for ancestor in view.topology.ancestors(commune):
                 behind[ancestor].append(commune)
     failing = {}
     for name, trunk in view.topology.trunks.items():
         if trunk.target is not None:
             if view.down(trunk.target):
-                failing[name] = view.targets[trunk.target].since
-        elif len(behind[name]) >= 2 and all(commune in dark for commune in behind[name]):
-            times = [dark[commune] for commune in behind[name]]
-            if max(times) - min(times) <= 2 * view.topology.link_beat_s:
-                failing[name] = min(times)
+                since = view.targets[trunk.target].since
+                if not any(_lives(view, commune, since + beat_s) for commune in behind[name]):
+                    failing[name] = since
+            continue
+        latest = max((dark[commune] for commune in behind[name] if commune in dark), default=0.0)
+        counted = [
+            commune
+            for commune in behind[name]
+            if not never_answered(view, commune) and own.get(commune, latest) >= latest - 2 * beat_s
+        ]
+        times = [dark[commune] for commune in counted if commune in dark]
+        if len(times) == len(counted) >= 2 and max(times) - min(times) <= 2 * beat_s:
+            failing[name] = min(times)
     return failing
+
+
+def _lives(view: View, commune: str, moment: float) -> bool:
+    links = view.topology.communes[commune].links
+    return any(link.role == "primary" and view.answered_after(link.target, moment) for link in links)
+
+
+def about_to_fail(view: View, target: str | None) -> bool:
+    """Whether a target has fallen silent, but not long enough to be down for sure."""
+    return view.silent(target) and not view.down(target)
 
 
 def outermost_failing(view: View, commune: str, failing: Iterable[str]) -> str | None:
@@ -109,14 +188,13 @@ def outermost_failing(view: View, commune: str, failing: Iterable[str]) -> str |
 
 
 def last_words(view: View, commune: str) -> dict[str, tuple[float, float]]:
-    """The latest readings of a commune's devices that tell how it was before it went silent."""
-    words: dict[str, tuple[float, float]] = {}
-    for device in view.topology.communes[commune].devices:
-        seen = view.targets.get(device.target)
-        for name, family in READINGS.items():
-            if seen and family in seen.readings:
-                words[name] = seen.readings[family]
-    return words
+    """The latest readings that tell how a commune was before it went silent; of several UPSes, the one read last."""
+    spoken = [
+        {name: seen.readings[family] for name, family in READINGS.items() if family in seen.readings}
+        for device in view.topology.communes[commune].devices
+        if (seen := view.targets.get(device.target)) is not None
+    ]
+    return max(spoken, key=lambda words: max((at for _, at in words.values()), default=-math.inf), default={})
 
 
 def power_or_link(view: View, since: float, words: Mapping[str, tuple[float, float]]) -> tuple[Cause, Evidence]:
@@ -134,11 +212,12 @@ def power_or_link(view: View, since: float, words: Mapping[str, tuple[float, flo
                 "on_mains", f"the UPS was on mains {max(0.0, since - at):.0f} s before the silence"
             )
         return Cause.UNEXPLAINED, Evidence("stale_mains", f"the last reading of the UPS was {since - at:.0f} s old")
-    charge = words.get("ups_charge_ratio", (0.0, at))[0]
+    charge = words["ups_charge_ratio"][0] if "ups_charge_ratio" in words else None
     runtime, read_at = words.get("ups_runtime_seconds", (0.0, at))
-    if charge > 0.5 and runtime > view.now - read_at:
+    if charge is not None and charge > 0.5 and runtime > view.now - read_at:
         return Cause.LINK, Evidence("battery_left", f"on battery, but {charge:.0%} charged with {runtime:.0f} s left")
-    return Cause.POWER, Evidence("on_battery", f"the UPS was on battery at {charge:.0%} charge before the silence")
+    at_charge = "" if charge is None else f" at {charge:.0%} charge"
+    return Cause.POWER, Evidence("on_battery", f"the UPS was on battery{at_charge} before the silence")
 
 
 def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
@@ -151,14 +230,29 @@ def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
             cause = Cause.LATENCY if seen.reason is Reason.LATENCY else Cause.LOSS
             found.append((cause, Evidence(f"link_{cause}", f"link {link.id} is degraded: {cause}")))
     found += _redundancy(view, site.links)
+    links = view.observed(site.links)
+    if links and all(link.state is TargetState.DOWN for link in links):
+        found = [(Cause.LOSS, Evidence("pings_lost", "no ping is answered, yet its devices answer"))]
     for device in site.devices:
         seen = view.targets.get(device.target)
         reading = seen.readings.get(metrics.UPS_ON_BATTERY.name) if seen else None
         if seen and seen.answered and reading and reading[0]:
             found.append((Cause.ON_BATTERY, Evidence("ups_on_battery", f"{device.id} feeds its load from the battery")))
-        if view.down(device.target):
+        if seen and seen.state is TargetState.DOWN and _missed_while_linked(view, seen, links):
             found.append((Cause.DEVICE, Evidence("device_down", f"{device.id} does not answer while the link does")))
     return found
+
+
+def _missed_while_linked(view: View, device: Seen, links: Iterable[Seen]) -> bool:
+    """Whether a device left a beat unanswered that lay wholly within the time that a link has been answering.
+
+    Reason: devices beat more rarely than links; at an outage's beginning they may be found down first, at its end last.
+    """
+    alive = [link.since for link in links if link.answered and link.state is not TargetState.DOWN]
+    if not alive or device.answered:
+        return False
+    since = max(min(alive), view.seeing_since or 0.0)
+    return device.at > since + 2 * view.topology.link_beat_s
 
 
 def _redundancy(view: View, links: Iterable[Link]) -> list[tuple[Cause, Evidence]]:

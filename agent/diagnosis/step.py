@@ -8,7 +8,7 @@ from dataclasses import replace
 from agent.diagnosis import rules
 from agent.diagnosis.facts import Change, Memory, Seen, Topology
 from agent.diagnosis.outcome import Evidence, Incident, Outcome, Transition, Verdict
-from agent.diagnosis.rules import View
+from agent.diagnosis.rules import Vantage, View
 from probes.model import Cause, CommuneState, RootKind, TargetState
 
 
@@ -19,20 +19,61 @@ def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: flo
     then each dark commune is judged alone; then what is degraded. `now` and all times are monotonic seconds.
     """
     targets = _take_in(memory.targets, changes)
-    view = View(topology, targets, now)
-    if rules.vantage_lost(view):
-        incidents = _vantage_incident(memory.incidents, view)
+    sight, silent_since = rules.vantage(View(topology, targets, now))
+    memory = _remember_sight(replace(memory, targets=targets), sight, silent_since, now)
+    view = View(topology, targets, now, memory.blind_since, memory.seeing_since)
+    if sight is Vantage.LOST:
         verdicts = {commune: _blind(memory.verdicts.get(commune), now) for commune in topology.communes}
-        return _outcome(memory, targets, verdicts, incidents, now, vantage_up=False)
-    dark = {commune: since for commune in topology.communes if (since := rules.dark_since(view, commune)) is not None}
-    failing = rules.failing_trunks(view, dark)
-    incidents = _incidents(memory, view, dark, failing)
-    verdicts = {
-        commune: _since(_verdict(view, commune, dark, failing, incidents, before), before, now)
-        for commune, before in ((commune, memory.verdicts.get(commune)) for commune in topology.communes)
+        return _outcome(memory, verdicts, _vantage_incident(memory, now), now, vantage_up=False)
+    held = _held(memory, view, sight)
+    dark = {
+        commune: since
+        for commune in topology.communes
+        if commune not in held and (since := rules.dark_since(view, commune)) is not None
     }
+    own = {incident.root: incident.began for incident in memory.incidents.values() if _is_own(incident)}
+    failing = rules.failing_trunks(view, dark, own)
+    incidents = _incidents(memory, view, dark, failing, held, doubtful=sight is not Vantage.CLEAR)
+    verdicts = {}
+    for commune in topology.communes:
+        before = memory.verdicts.get(commune)
+        if commune in held and before is not None:
+            verdicts[commune] = before
+        else:
+            verdicts[commune] = _since(_verdict(view, commune, dark, failing, incidents, before), before, now)
     incidents = {key: _with_cause(incident, verdicts) for key, incident in incidents.items()}
-    return _outcome(memory, targets, verdicts, incidents, now, vantage_up=True)
+    return _outcome(memory, verdicts, incidents, now, vantage_up=True)
+
+
+def _remember_sight(memory: Memory, sight: Vantage, silent_since: float, now: float) -> Memory:
+    """When the vantage was lost and when it was regained."""
+    if sight is Vantage.LOST:
+        began = silent_since if memory.blind_since is None or memory.seeing_since is not None else memory.blind_since
+        return replace(memory, blind_since=began, seeing_since=None)
+    if memory.blind_since is not None and memory.seeing_since is None:
+        return replace(memory, seeing_since=now)
+    return memory
+
+
+def _held(memory: Memory, view: View, sight: Vantage) -> set[str]:
+    """The communes whose verdict stays as it is for now.
+
+    After blindness those that have not had their beats to be seen well again: they are neither accused nor absolved by
+    what is left from before. While the vantage is in doubt those that would only now be called dark.
+    """
+    held = {commune for commune in view.topology.communes if rules.left_from_blindness(view, commune)}
+    if sight is Vantage.DOUBTFUL:
+        known = {commune for commune, verdict in memory.verdicts.items() if verdict.state is CommuneState.DOWN}
+        held |= {
+            commune
+            for commune in view.topology.communes
+            if commune not in known and rules.dark_since(view, commune) is not None
+        }
+    return held
+
+
+def _is_own(incident: Incident) -> bool:
+    return incident.kind is RootKind.COMMUNE
 
 
 def _take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, Seen]:
@@ -41,12 +82,14 @@ def _take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str,
         seen = targets.get(change.target)
         readings = dict(seen.readings) if seen else {}
         readings.update({family: (value, change.at) for family, value in change.values.items()})
-        same = seen is not None and seen.state is change.state
+        answered_before = seen.answered_at if seen else None
         targets[change.target] = Seen(
+            first_at=seen.first_at if seen else change.at,
+            answered_at=change.at if change.answered else answered_before,
             at=change.at,
             state=change.state,
             since=change.since,
-            decided=seen.decided if seen and same else change.at,
+            decided=seen.decided if seen and seen.state is change.state else change.at,
             answered=change.answered,
             reason=change.reason,
             readings=readings,
@@ -55,38 +98,61 @@ def _take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str,
 
 
 def _incidents(
-    memory: Memory, view: View, dark: Mapping[str, float], failing: Mapping[str, float]
+    memory: Memory,
+    view: View,
+    dark: Mapping[str, float],
+    failing: Mapping[str, float],
+    held: set[str],
+    *,
+    doubtful: bool,
 ) -> dict[str, Incident]:
     """The open incidents: those that go on, then those that open. A dark commune belongs to one of them at most."""
     owned: set[str] = set()
     found: dict[str, Incident] = {}
     for incident in memory.incidents.values():
-        goes_on = _continued(incident, view, dark, failing, owned)
+        goes_on = _continued(incident, view, dark, failing, held, owned)
         if goes_on is not None:
             found[goes_on.key] = goes_on
             owned.update(goes_on.members)
+    if doubtful:
+        return found
     for commune in sorted(dark, key=lambda code: (dark[code], code)):
-        if commune not in owned and commune in view.topology.communes:
+        if commune not in owned and not rules.never_answered(view, commune):
             _explain(found, view, commune, dark, failing)
     for name, service in view.topology.services.items():
         key = f"{RootKind.SERVICE}/{name}"
-        if view.down(service.target) and key not in found:
+        left_over = view.stale(service.target, view.topology.service_beat_s)
+        if view.down(service.target) and not left_over and key not in found:
             since = view.targets[service.target].since
             found[key] = Incident(RootKind.SERVICE, name, Cause.SERVICE, since, view.now)
     return found
 
 
 def _continued(
-    incident: Incident, view: View, dark: Mapping[str, float], failing: Mapping[str, float], owned: set[str]
+    incident: Incident,
+    view: View,
+    dark: Mapping[str, float],
+    failing: Mapping[str, float],
+    held: set[str],
+    owned: set[str],
 ) -> Incident | None:
-    """An incident as it stands now; none if it is over."""
+    """An incident as it stands now; none if it is over.
+
+    A commune's own incident is taken over by a trunk that began to fail in the same beats, not by one that fails later:
+    the first that explained a commune keeps it.
+    """
     if incident.kind is RootKind.SERVICE:
         service = view.topology.services.get(incident.root)
         return incident if service and view.state(service.target) is not TargetState.UP else None
     if incident.kind is RootKind.COMMUNE:
-        still = incident.root in dark and not rules.outermost_failing(view, incident.root, failing)
-        return incident if still else None
+        if incident.root in held:
+            return incident
+        trunk = rules.outermost_failing(view, incident.root, failing)
+        taken = trunk is not None and incident.began >= failing[trunk] - 2 * view.topology.link_beat_s
+        return incident if incident.root in dark and not taken else None
     if incident.kind is RootKind.TRUNK:
+        if any(commune in held for commune in incident.members):
+            return incident
         return _continued_trunk(incident, view, dark, failing, owned)
     return None  # the vantage is back
 
@@ -111,7 +177,7 @@ def _continued_trunk(
 
 def _probed_dark_since(view: View, commune: str, returned: float) -> bool:
     """Whether a commune stayed silent in a beat that lay wholly after its trunk's return."""
-    links = [view.targets[link.target] for link in view.topology.communes[commune].links if link.target in view.targets]
+    links = view.observed(view.topology.communes[commune].links)
     after = returned + 2 * view.topology.link_beat_s
     return all(not seen.answered and seen.at > after for seen in links)
 
@@ -134,7 +200,7 @@ def _explain(
             began = min(failing[trunk], dark[commune])
             found[key] = Incident(RootKind.TRUNK, trunk, Cause.TRUNK, began, view.now, {commune: dark[commune]})
     elif settled and not any(
-        view.silent(view.topology.trunks[name].target) for name in view.topology.ancestors(commune)
+        rules.about_to_fail(view, view.topology.trunks[name].target) for name in view.topology.ancestors(commune)
     ):
         key = f"{RootKind.COMMUNE}/{commune}"
         found[key] = Incident(
@@ -142,14 +208,11 @@ def _explain(
         )
 
 
-def _vantage_incident(before: Mapping[str, Incident], view: View) -> dict[str, Incident]:
-    """Open incidents stay as they are, frozen; our own blindness is one more, once it is certain."""
-    found = dict(before)
-    began = rules.vantage_lost_since(view)
-    if began is not None:
-        lost = Incident(RootKind.VANTAGE, "agent", Cause.VANTAGE, began, view.now)
-        found.setdefault(lost.key, lost)
-    return found
+def _vantage_incident(memory: Memory, now: float) -> dict[str, Incident]:
+    """Open incidents stay as they are, frozen; our own blindness is one more."""
+    began = now if memory.blind_since is None else memory.blind_since
+    lost = Incident(RootKind.VANTAGE, "agent", Cause.VANTAGE, began, now)
+    return {lost.key: lost, **memory.incidents}
 
 
 def _verdict(
@@ -160,6 +223,8 @@ def _verdict(
     incidents: Mapping[str, Incident],
     before: Verdict | None,
 ) -> Verdict:
+    if commune in dark and rules.never_answered(view, commune):
+        return _never_answered(view, dark[commune])
     if commune in dark:
         words = _last_words(view, commune, before)
         return _dark(view, commune, dark[commune], failing, incidents, words)
@@ -174,8 +239,16 @@ def _verdict(
     return Verdict(CommuneState.UP)
 
 
+def _never_answered(view: View, since: float) -> Verdict:
+    """A finding, never an incident: most likely the inventory is wrong, or the commune not connected yet."""
+    evidence = (Evidence("never_answered", "no link of it has ever answered; is its address right?"),)
+    if view.now - since < 10 * view.topology.link_beat_s:
+        return Verdict(CommuneState.UNKNOWN, evidence=evidence)
+    return Verdict(CommuneState.DOWN, (Cause.UNEXPLAINED,), since, evidence)
+
+
 def _last_words(view: View, commune: str, before: Verdict | None) -> Mapping[str, tuple[float, float]]:
-    """The readings before the silence: kept while it lasts, for at its end devices answer before the link is trusted."""
+    """The readings before the silence, kept while it lasts: at its end devices answer before the link is trusted."""
     if before is not None and before.state is CommuneState.DOWN:
         return before.last_words
     return rules.last_words(view, commune)
@@ -191,7 +264,9 @@ def _dark(
 ) -> Verdict:
     owner = next((incident for incident in incidents.values() if commune in incident.members), None)
     root = (owner.kind, owner.root) if owner else None
-    trunk = owner.root if owner and owner.kind is RootKind.TRUNK else rules.outermost_failing(view, commune, failing)
+    trunk = owner.root if owner and not _is_own(owner) else None
+    if owner is None:
+        trunk = rules.outermost_failing(view, commune, failing)
     if trunk is not None:
         cause, evidence = Cause.TRUNK, Evidence("behind_trunk", f"lies behind {trunk}, which fails")
     else:
@@ -213,14 +288,13 @@ def _since(verdict: Verdict, before: Verdict | None, now: float) -> Verdict:
 
 def _with_cause(incident: Incident, verdicts: Mapping[str, Verdict]) -> Incident:
     """A commune's incident has the cause of its verdict: it may be revised, the root never is."""
-    if incident.kind is not RootKind.COMMUNE:
+    if not _is_own(incident) or verdicts[incident.root].state is not CommuneState.DOWN:
         return incident
     return replace(incident, cause=verdicts[incident.root].causes[0])
 
 
 def _outcome(
     memory: Memory,
-    targets: Mapping[str, Seen],
     verdicts: Mapping[str, Verdict],
     incidents: Mapping[str, Incident],
     now: float,
@@ -231,7 +305,9 @@ def _outcome(
         *_verdict_changes(memory.verdicts, verdicts, now),
         *_incident_changes(memory.incidents, incidents, now),
     )
-    return Memory(targets, verdicts, incidents), Outcome(verdicts, incidents, transitions, vantage_up)
+    return replace(memory, verdicts=verdicts, incidents=incidents), Outcome(
+        verdicts, incidents, transitions, vantage_up
+    )
 
 
 def _verdict_changes(before: Mapping[str, Verdict], after: Mapping[str, Verdict], now: float) -> list[Transition]:

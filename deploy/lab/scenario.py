@@ -19,6 +19,7 @@ from probes.model import Settings, Several
 _DURATION = re.compile(r"(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 _SHIPPED = "scenarios"
 EVERYTHING = "everything"
+LONGEST_S = 86400.0
 
 
 def _seconds(value: object) -> object:
@@ -34,7 +35,7 @@ def _names(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Duration = Annotated[float, BeforeValidator(_seconds)]
+Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=LONGEST_S)]
 """Seconds, written as 20s, 2m or 1m30s."""
 Names = Annotated[Several[str], BeforeValidator(_names), Field(min_length=1)]
 """One name, or a list of names."""
@@ -108,7 +109,7 @@ class Scenario(Settings):
 
     name: str
     about: str
-    battery: Duration | None = None
+    battery: Annotated[Duration, Field(gt=0)] | None = None
     events: Annotated[Several[Event], Field(min_length=1)]
 
     @property
@@ -170,6 +171,20 @@ def find(name: str) -> Path:
     raise LabError(unknown("scenario", name, list(known)) + ", or the path of a .yaml file")
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's constructors take for granted that a text is of its tag; here they say where it is not."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002  # PyYAML's own
+        try:
+            value: object = super().construct_object(node, deep)
+            if isinstance(value, int):
+                repr(value)  # refused for thousands of digits
+        except (ValueError, ArithmeticError, LookupError, AttributeError):
+            problem = f"{node.value!r:.60} has no meaning in YAML; write it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+        return value
+
+
 def load(name: str, known: Known | None = None) -> Scenario:
     """Read and check a scenario by its name or path, its events in order; without `known`, names are not checked.
 
@@ -181,12 +196,16 @@ def load(name: str, known: Known | None = None) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         raise LabError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        data = loader.construct_document(root) if root else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise LabError(f"{path}:{line}: is not YAML: {getattr(error, 'problem', None) or error}") from None
+        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise LabError(f"{path}:{line}: is not YAML: {problem}") from None
+    except RecursionError:
+        raise LabError(f"{path}:1: too many lists and mappings inside each other; is it a scenario?") from None
     problems: list[tuple[Place, str]]
     try:
         scenario = Scenario.model_validate(data)

@@ -21,6 +21,7 @@ from deploy.lab.devices import Surroundings
 from deploy.lab.doors import Doors, listening_socket
 from deploy.lab.edge import EdgeChoice
 from deploy.lab.errors import LabError
+from deploy.lab.scenario import LONGEST_S
 from deploy.lab.topology import Topology
 from deploy.lab.wan_commands import WanCommands
 from deploy.lab.world import DEFAULT_BATTERY_S, World
@@ -30,7 +31,10 @@ from probes.model import Commune, Province
 def default_control() -> Path:
     """Where the control socket lies unless told otherwise: in a folder that only this user may enter."""
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"lienxa-lab-{os.geteuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"{folder}: cannot be made: {error.strerror}; name a control socket with --control") from None
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise LabError(f"{folder}: belongs to somebody else, or others may enter: name a control socket with --control")
@@ -52,8 +56,8 @@ def run(
     process with one thread. Raises LabUnavailable where this machine allows no lab, LabError for wrong options.
     """
     battery_s = DEFAULT_BATTERY_S if battery_s is None else battery_s
-    if battery_s <= 0:
-        raise LabError(f"a full battery must last more than 0 s, not {battery_s:g}")
+    if not 0 < battery_s <= LONGEST_S:
+        raise LabError(f"a full battery must last more than 0 s and at most {LONGEST_S:g} s, not {battery_s:g}")
     topology = Topology(province)
     control = control or default_control()
     far_side.allow_descriptors()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from probes import metrics
-from probes.model import Beat, Reading, Reason, Result, Seconds, Settings, Several
+from probes.model import Beat, Reading, Reason, Result, Seconds, Settings, Several, Timeout, WebUrl
 from probes.ports import Kind, Net
 from probes.protocols import http, tcp
 
@@ -19,24 +18,11 @@ MAX_REDIRECTS = 5
 OVERLOAD_STATUS = frozenset({429, 502, 503, 504})
 
 
-def _web_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # raises where it is not one
-    except ValueError:
-        raise ValueError("must be a URL such as https://portal.example/health") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or any(sign.isspace() for sign in value):
-        raise ValueError("must be a URL such as https://portal.example/health")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user name or password: an inventory holds no secrets")
-    return value
-
-
 class HttpSettings(Settings):
     """`status` are the codes that are expected; `contains` is text that the body must hold, within the bound."""
 
-    url: Annotated[str, AfterValidator(_web_url)]
-    timeout_s: Seconds = 10
+    url: WebUrl
+    timeout_s: Timeout = 10
     slow_s: Seconds = 3
     status: Annotated[Several[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] = (200,)
     contains: Annotated[str, Field(min_length=1)] | None = None

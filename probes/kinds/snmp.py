@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from probes import metrics
 from probes.metrics import Family
-from probes.model import Beat, Reading, Reason, Result, Seconds, Settings, Several
+from probes.model import Beat, Reading, Reason, Result, Settings, Several, Timeout
 from probes.ports import Kind, Net, SnmpAgent, SnmpError, SnmpValue
 from probes.protocols.snmp_values import column, known, number, text
 
@@ -88,7 +88,7 @@ class SnmpSettings(Settings):
 
     agent: SnmpAgent
     groups: Annotated[Several[Group], Field(min_length=1)] = ("system", "interfaces")
-    timeout_s: Seconds = 5
+    timeout_s: Timeout = 5
 
 
 @dataclass(frozen=True, slots=True)

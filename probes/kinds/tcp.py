@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from probes import metrics
-from probes.model import Beat, Port, Reading, Reason, Result, Seconds, Settings
+from probes.model import Beat, Port, Reading, Reason, Result, Seconds, Settings, Timeout
 from probes.ports import Kind, Net
 from probes.protocols import tcp
 
@@ -18,7 +18,7 @@ class TcpSettings(Settings):
 
     host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[\w.:%-]+$")]
     port: Port
-    timeout_s: Seconds = 5
+    timeout_s: Timeout = 5
     slow_s: Seconds = 3
 
 

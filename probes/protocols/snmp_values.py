@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -22,7 +23,9 @@ def number(value: SnmpValue | None) -> float | None:
     if value is None:
         return None
     found = _NUMBER.match(value if isinstance(value, str) else _decoded(value))
-    return float(found.group(1)) if found else None
+    if found is None:
+        return None
+    return read if math.isfinite(read := float(found.group(1))) else None
 
 
 def known(value: SnmpValue | None, low: float, high: float) -> float | None:

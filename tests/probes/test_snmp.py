@@ -442,7 +442,16 @@ async def test_a_ups_that_knows_nothing_of_its_source_is_not_called_on_mains(net
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
-    [(5, 5), (b"-106 dBm", -106), (b"16.1", 16.1), (b"\x00", None), (b"", None), (b"n/a", None), (None, None)],
+    [
+        (5, 5),
+        (b"-106 dBm", -106),
+        (b"16.1", 16.1),
+        (b"\x00", None),
+        (b"", None),
+        (b"n/a", None),
+        (b"9" * 400, None),
+        (None, None),
+    ],
 )
 def test_numbers_are_read_from_what_devices_send(raw: bytes | int | None, expected: float | None) -> None:
     assert number(raw) == expected

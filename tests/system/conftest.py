@@ -79,7 +79,8 @@ class Province:
 
 @pytest.fixture
 def province(stage: Stage) -> Province:
-    """The province, healthy and quiet."""
+    """The province, healthy and quiet, whatever the test before has left."""
+    stage.lab.act(clear="everything")
     Province(stage).wait(Province(stage).quiet, "a healthy and quiet province", 60)
     return Province(stage)
 

@@ -125,7 +125,9 @@ def test_a_power_cut_is_seen_on_battery_first_and_then_as_down_by_power(province
     province.wait(province.quiet, "quiet after the power is back")
 
     (fired,) = province.notified("firing")
+    (resolved,) = province.notified("resolved")
     assert [item["labels"]["root"] for item in fired.alerts] == [POWERLESS]
+    assert [item["labels"]["root"] for item in resolved.alerts] == [POWERLESS]
     assert "power" in fired.alerts[0]["annotations"]["summary"]
     added = {cause: total for cause, total in outages(province, POWERLESS).items() if total != before.get(cause)}
     assert list(added) == ["power"]
@@ -141,6 +143,29 @@ def test_a_dead_portal_is_an_incident_and_no_commune_is_blamed(province: Provinc
     province.wait(province.quiet, "quiet after the recovery")
     (fired,) = province.notified("firing")
     assert [item["labels"]["alertname"] for item in fired.alerts] == ["ServiceDown"]
+
+
+def test_when_the_hub_itself_is_cut_off_nobody_is_blamed_and_nobody_is_notified(province: Province) -> None:
+    province.act(cut="hub")
+    province.wait(lambda: set(province.incidents()) == {"vantage/agent"}, "the agent to find itself blind")
+    assert {verdict["state"] for verdict in province.status()["communes"].values()} == {"blind"}
+    province.wait(lambda: [value for _, value in province.samples("lienxa_vantage_up")] == [0], "a scrape that says so")
+    province.act(restore="hub")
+    province.wait(province.quiet, "quiet after the hub is back")
+    assert province.notifications == []
+
+
+def test_communes_behind_a_trunk_that_nobody_probes_are_one_incident(province: Province) -> None:
+    inventory = load(lab.CAO_BANG)
+    (trunk,) = (trunk.id for trunk in inventory.trunks if trunk.address is None)
+    behind = [commune.code for commune in inventory.communes if commune.trunk == trunk]
+    province.act(cut=trunk)
+    province.wait(lambda: bool(province.notified("firing")), "the notification of the trunk")
+    assert province.incidents() == {f"trunk/{trunk}": behind}
+    province.act(restore=trunk)
+    province.wait(province.quiet, "quiet after the recovery")
+    assert [item["labels"]["root"] for note in province.notified("firing") for item in note.alerts] == [trunk]
+    assert [item["labels"]["root"] for note in province.notified("resolved") for item in note.alerts] == [trunk]
 
 
 def test_the_rtt_on_the_page_is_that_of_a_packet_capture(province: Province, capture_script: Path) -> None:

@@ -14,9 +14,9 @@ def test_the_cells_add_up_to_the_time_that_passed() -> None:
     assert accounts.seconds == {("01290", CommuneState.UP): 8.5, ("01290", CommuneState.DOWN): 1.5}
 
 
-def test_an_outage_is_added_when_its_incident_closes() -> None:
+def test_an_outage_is_added_once_the_commune_is_back() -> None:
     accounts = Accounts()
-    closed = Transition("closed", 50.0, "commune/01290", "power", "", {"01290": 42.0}, Cause.POWER)
+    closed = Transition("returned", 50.0, "commune/01290", "power", "", {"01290": 42.0}, Cause.POWER)
     opened = Transition("opened", 8.0, "commune/01290", "", "power", {}, Cause.POWER)
     accounts.take_in({}, (opened,), 8.0)
     assert accounts.outages == {}

@@ -66,7 +66,7 @@ def test_the_default_place_is_a_folder_that_only_its_owner_may_enter(
 
 
 def test_a_battery_lasts_longer_than_nothing() -> None:
-    with pytest.raises(LabError, match="a full battery must last more than 0 s, not -1"):
+    with pytest.raises(LabError, match="a full battery must last more than 0 s and at most 86400 s, not -1"):
         run(Province(province="04"), battery_s=-1)
 
 

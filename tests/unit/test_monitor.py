@@ -75,9 +75,9 @@ def test_a_closed_incident_leaves_the_page_and_its_seconds_stay() -> None:
     page = Page()
     page.beat(values={"device/01290/ups": MAINS})
     for _ in range(5):
-        page.beat({"link/01290/primary"})
-    page.beat()
-    page.beat()
+        page.beat({"link/01290/primary", "device/01290/ups"})
+    for _ in range(3):
+        page.beat()
     assert page.get("lienxa_incident_communes") == {}
     assert page.get("lienxa_commune_incident") == {}
     assert list(page.get("lienxa_outage_seconds_total", commune="01290")) == [("link",)]
@@ -86,7 +86,7 @@ def test_a_closed_incident_leaves_the_page_and_its_seconds_stay() -> None:
 def test_seconds_of_all_states_add_up_to_the_time_that_the_agent_ran() -> None:
     page = Page()
     for second in range(20):
-        page.beat({"link/01290/primary"} if 5 < second < 15 else set())
+        page.beat({"link/01290/primary", "device/01290/ups"} if 5 < second < 15 else set())
     cells = page.get("lienxa_commune_state_seconds_total", commune="01290")
     assert sum(cells.values()) == 19
 

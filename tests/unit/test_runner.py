@@ -23,8 +23,8 @@ class SystemClock:
         return time.time()
 
 
-def target(name: str, kind: str, beat_s: float = 0.02, commune: str = "01290") -> Target:
-    return Target(name, kind, NoSettings(), beat_s, {"commune": commune})
+def target(name: str, kind: str, beat_s: float = 0.02, **labels: str) -> Target:
+    return Target(name, kind, NoSettings(), beat_s, {"commune": "01290", **labels})
 
 
 class Reports:
@@ -74,6 +74,20 @@ async def test_a_probe_that_breaks_is_one_result_and_the_others_go_on(caplog: py
     assert runner.tally.crashes["broken"] == len(reports.of("a"))
 
 
+async def test_a_report_that_breaks_ends_nobody_either(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Reports):
+        def __call__(self, reported: Target, result: Result, started: float) -> None:
+            super().__call__(reported, result, started)
+            if result.reason is None and reported.id == "a":
+                raise OverflowError
+
+    reports = Broken(12)
+    with caplog.at_level(logging.CRITICAL, "agent.runner"):
+        await beats(reports, [target("a", "fine"), target("b", "fine")], fake_kind("fine", lambda _: Result()))
+    assert Reason.INTERNAL in {result.reason for result in reports.of("a")}
+    assert len(reports.of("b")) > 2
+
+
 async def test_a_probe_learns_how_its_link_looks() -> None:
     seen: list[Conditions] = []
 
@@ -86,7 +100,7 @@ async def test_a_probe_learns_how_its_link_looks() -> None:
     )
     await beats(
         Reports(20),
-        [target("l", "link"), target("d", "device"), target("x", "device", commune="01294")],
+        [target("l", "link", link="primary"), target("d", "device"), target("x", "device", commune="01294")],
         link,
         fake_kind("device", device),
     )

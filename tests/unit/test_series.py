@@ -47,6 +47,20 @@ def test_what_an_owner_no_longer_reads_leaves_the_page() -> None:
     assert list(samples(table).values()) == [2]
 
 
+def test_what_is_remembered_for_speed_does_not_grow() -> None:
+    table = SeriesTable("04")
+    for number in range(1000):
+        own = (f"firmware {number}", "1.3.6.1.4.1.9", "router")
+        table.put("one", {"commune": "01290"}, [Reading(metrics.DEVICE_INFO, 1, own)])
+    assert sum(len(prefixes) for prefixes in table._prefixes.values()) == 1
+
+
+def test_infinity_is_written_as_prometheus_reads_it() -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_JITTER, math.inf), Reading(metrics.LINK_LOSS, -math.inf)])
+    assert sorted(samples(table).values()) == [-math.inf, math.inf]
+
+
 def test_an_impossible_value_is_absent_not_wrong() -> None:
     table = SeriesTable("04")
     table.put("one", LINK, [Reading(metrics.LINK_JITTER, math.nan)])
