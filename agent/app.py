@@ -6,61 +6,31 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import signal
-import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import uvloop
 from aiohttp import web
 
 from agent.errors import Unusable
 from agent.monitor import Monitor
-from agent.plan import Ask, Plan, plan
+from agent.net import OpenNet, SystemClock, asker, open_net, resolvers
+from agent.plan import Plan, plan
 from agent.runner import Runner
-from agent.secrets import SecretError, secrets_of
 from agent.series import SeriesTable
 from agent.web import application
 from probes import metrics
-from probes.model import Device, Distribution, Province, Reading
-from probes.ports import Clock, SnmpAgent
-from probes.protocols.http import open_session
-from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
-from probes.protocols.snmp import SnmpSessions
+from probes.model import Distribution, Province, Reading
 from probes.registry import KINDS
 
 log = logging.getLogger(__name__)
 
 LONGEST_ROUND_S = 1.0
-RESOLVERS = 64
-"""Names looked up at once: the C library's resolver blocks a thread, and a dead server must not stop the others."""
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def monotonic(self) -> float:
-        """See `Clock`."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """See `Clock`."""
-        return time.time()
-
-
-@dataclass(frozen=True)
-class OpenNet:
-    """Everything long-lived that probes share, open."""
-
-    clock: Clock
-    pings: IcmpEngine
-    snmp: SnmpSessions
-    http: aiohttp.ClientSession
 
 
 def run(province: Province, folder: Path, host: str, port: int) -> None:
@@ -68,38 +38,18 @@ def run(province: Province, folder: Path, host: str, port: int) -> None:
 
     `folder` is where relative secret files lie. Port 0 takes a free one.
     """
-    made = plan(province, _asker(province, folder))
+    made = plan(province, asker(province, folder))
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(_run(province, made, host, port))
-
-
-def _asker(province: Province, folder: Path) -> Ask:
-    try:
-        secrets = {name: secrets_of(name, item, folder) for name, item in province.credentials.items()}
-    except SecretError as error:
-        raise Unusable(str(error)) from None
-
-    def ask(device: Device) -> SnmpAgent:
-        credential = province.credentials[device.credential]
-        return SnmpAgent(
-            address=device.address,
-            port=device.port,
-            version=credential.version,
-            user=credential.user or "",
-            auth_protocol=credential.auth_protocol,
-            privacy_protocol=credential.privacy_protocol,
-            **secrets[device.credential],
-        )
-
-    return ask
 
 
 async def _run(province: Province, made: Plan, host: str, port: int) -> None:
     clock = SystemClock()
     table = SeriesTable(province.province)
     monitor = Monitor(province, made.topology, table, clock)
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "resolver"))
-    async with _open_net(clock, province.timings.ping_timeout_s) as net:
+    asyncio.get_running_loop().set_default_executor(resolvers())
+    async with open_net(clock, province.timings.ping_timeout_s) as net:
+        log.info("one raw ICMP socket, receive buffer of %d bytes", net.pings.receive_buffer_bytes)
         runner = Runner(KINDS, net, clock, monitor.report)
 
         def status() -> dict[str, Any]:
@@ -117,24 +67,6 @@ async def _run(province: Province, made: Plan, host: str, port: int) -> None:
             log.info("stopping")
             for task in work:
                 task.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _open_net(clock: Clock, ping_timeout_s: float) -> AsyncIterator[OpenNet]:
-    try:
-        pings = IcmpEngine(ping_timeout_s)
-        pings.open()
-    except IcmpUnavailable as error:
-        raise Unusable(str(error)) from None
-    log.info("one raw ICMP socket, receive buffer of %d bytes", pings.receive_buffer_bytes)
-    http = open_session(version("lienxa"))
-    snmp = SnmpSessions()
-    try:
-        yield OpenNet(clock, pings, snmp, http)
-    finally:
-        pings.close()
-        snmp.close()
-        await http.close()
 
 
 @contextlib.asynccontextmanager
@@ -157,9 +89,12 @@ async def _serve(app: web.Application, host: str, port: int) -> AsyncIterator[No
 def _why_not(error: OSError | UnicodeError) -> str:
     if isinstance(error, UnicodeError):
         return "cannot be used: not a host name; choose another"
-    if error.errno == errno.EADDRINUSE:
+    code = error.errno or 0
+    if code == errno.EADDRINUSE:
         return "is in use; stop the other process or choose another"
-    return f"cannot be used: {error.strerror}; choose another"
+    # the event loop's own text repeats the address; a resolver's codes are below 0 and no errno
+    reason = os.strerror(code) if code > 0 else error.strerror
+    return f"cannot be used: {reason}; choose another"
 
 
 async def _rounds(

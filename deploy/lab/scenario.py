@@ -174,7 +174,7 @@ def find(name: str) -> Path:
 class _Loader(yaml.SafeLoader):
     """PyYAML's constructors take for granted that a text is of its tag; here they say where it is not."""
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002  # PyYAML's own
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         try:
             value: object = super().construct_object(node, deep)
             if isinstance(value, int):

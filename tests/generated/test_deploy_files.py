@@ -109,6 +109,13 @@ def test_the_unit_runs_the_installed_command_on_the_installed_inventory(province
     assert command == "/opt/lienxa/bin/lienxa run /etc/lienxa/inventory.yaml --listen 127.0.0.1:9834"
 
 
+def test_the_unit_starts_again_whatever_ended_it(province: Province) -> None:
+    unit = _unit(province)
+    assert (unit["Service"]["Restart"], unit["Service"]["RestartSec"]) == ("always", "5")
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert "RestartPreventExitStatus" not in unit["Service"]
+
+
 def test_containers_are_closed_and_the_agent_gets_raw_sockets_alone(province: Province) -> None:
     services = yaml.safe_load(deploy.build(province)[COMPOSE])["services"]
     assert sorted(services) == ["agent", "alertmanager", "grafana", "prometheus"]

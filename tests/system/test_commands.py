@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -69,6 +71,61 @@ def test_a_port_in_use_is_one_line(inventory: Path) -> None:
         assert trouble(lienxa("run", inventory, "--listen", listen)) == (
             f"lienxa: {listen} is in use; stop the other process or choose another with --listen HOST:PORT"
         )
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("a..b", "not a host name"),
+        ("h" * 300, "not a host name"),
+        ("[fe80::1%nowhere]", "Name or service not known"),  # a name that no server is asked for
+        ("192.0.2.1", "Cannot assign requested address"),
+    ],
+)
+def test_a_host_that_cannot_be_listened_on_is_one_line(inventory: Path, host: str, why: str) -> None:
+    assert trouble(lienxa("run", inventory, "--listen", f"{host}:9834")) == (
+        f"lienxa: {host.strip('[]')}:9834 cannot be used: {why}; choose another with --listen HOST:PORT"
+    )
+
+
+@pytest.mark.parametrize("port", ["²", "99999999", "9" * 5000, "-1", "http", ""])
+def test_a_port_that_is_none_is_one_line(inventory: Path, port: str) -> None:
+    assert trouble(lienxa("run", inventory, "--listen", f"127.0.0.1:{port}")) == (
+        f"lienxa: --listen 127.0.0.1:{port}: must be HOST:PORT, such as 127.0.0.1:9834"
+    )
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0"])
+def test_a_battery_that_cannot_be_is_one_line(seconds: str) -> None:
+    assert trouble(lienxa("lab", "up", "--battery", seconds)) == (
+        f"lienxa: a full battery must last more than 0 s and at most 86400 s, not {seconds}"
+    )
+
+
+@pytest.mark.parametrize("action", [("up",), ("down",), ("scenario", "hard-night")])
+def test_no_folder_for_the_control_socket_is_one_line(action: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nonexistent")
+    assert trouble(lienxa("lab", *action)) == (
+        f"lienxa: /nonexistent/lienxa-lab-{os.geteuid()}: cannot be made: No such file or directory; "
+        "name a control socket with --control"
+    )
+
+
+def test_an_inventory_nested_without_end_is_one_line(inventory: Path) -> None:
+    inventory.write_text("[" * 50_000, encoding="utf-8")
+    assert trouble(lienxa("validate", inventory)) == (
+        f"{inventory}:1: more than 50 lists and mappings inside each other; is it an inventory?"
+    )
+
+
+def test_a_warning_is_one_line_and_no_error(inventory: Path) -> None:
+    inventory.write_text(SMALL.replace("references: [127.0.0.1]\n", ""), encoding="utf-8")
+    outcome = lienxa("validate", inventory)
+    assert outcome.returncode == 0
+    assert outcome.stdout == f"{inventory}: province 04, 1 communes, 1 links, 0 devices, 0 services: no errors\n"
+    assert outcome.stderr == (
+        f"{inventory}: warning: no references: the agent can tell its own blindness only when every link and trunk is silent; name one or two addresses close to it\n"
+    )
 
 
 def test_no_permission_for_raw_sockets_is_one_line(inventory: Path) -> None:
@@ -148,19 +205,33 @@ def namespaces() -> set[str]:
     return found
 
 
-def surroundings() -> tuple[set[str], set[str], set[str]]:
-    """Our processes, all network namespaces, and this one's devices."""
-    processes = {f"{pid}: {words}" for pid, words in ours().items()}
-    return processes, namespaces(), {name for _, name in socket.if_nameindex()}
+AGES = {"valid_life_time", "preferred_life_time", "expires", "age", "used"}
+"""What changes by itself in the kernel's tables."""
+
+
+def host_network() -> set[str]:
+    """Devices, addresses, routes and packet filter rules of the namespace that we run in, without counters and ages."""
+    found = {name for _, name in socket.if_nameindex()}
+    for words in (["addr"], ["route", "show", "table", "all"], ["-6", "route", "show", "table", "all"]):
+        shown = subprocess.run(["ip", "-json", *words], capture_output=True, text=True, check=True, timeout=10).stdout
+        found |= {json.dumps(item) for item in json.loads(shown or "[]", object_hook=ageless)}
+    if shutil.which("nft"):
+        rules = subprocess.run(["nft", "--stateless", "list", "ruleset"], capture_output=True, timeout=10, check=False)
+        found.add(rules.stdout.decode())
+    return found
+
+
+def ageless(item: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in item.items() if key not in AGES}
 
 
 @pytest.fixture
 def left_behind() -> Iterator[None]:
-    """Fails if processes, namespaces or network devices are left that were not there before."""
-    before = surroundings()
+    """Fails if processes or namespaces are left that were not there before, or the host's network is not as it was."""
+    processes, spaces, network = set(ours().items()), namespaces(), host_network()
     yield
     deadline = time.monotonic() + 15
-    while any(extra := [now - then for now, then in zip(surroundings(), before, strict=True)]):
+    while extra := (set(ours().items()) - processes) | (namespaces() - spaces) | (host_network() ^ network):
         if time.monotonic() > deadline:
             pytest.fail(f"left behind: {extra}")
         time.sleep(0.1)

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.document import InventoryError
-from agent.inventory import load
+from agent.inventory import load, warnings
+from agent.runner import DEADLINE_S
+from probes.registry import KINDS
 
 GOOD = """\
 province: "04"
@@ -102,6 +104,23 @@ def test_a_good_inventory_becomes_a_province(tmp_path: Path) -> None:
          "start with `- `)"),
         ("references: [10.4.0.1]", "references: [10.4.0.1]\nreferences: []", "cao-bang.yaml:4: references: given twice, "
          "first at line 3; keep one"),
+        ("[10.4.0.1]", "[10.4.0.1, 10.4.0.2, 10.4.0.1]", "cao-bang.yaml:3: references[2]: '10.4.0.1' is given twice, first in "
+         "references[0]; keep one"),
+        ("[10.4.0.1]", '["2001:db8::1", "2001:0db8:0::1"]', "cao-bang.yaml:3: references[1]: '2001:db8::1' is given twice, first in "
+         "references[0]; keep one"),
+        ("profile: fast", "profile: [1]", "cao-bang.yaml:2: timings: profile must be one of default, fast"),
+        ("references: [10.4.0.1]", "contacts: {webhook_url: chat.example}", "cao-bang.yaml:3: contacts.webhook_url: must be a URL such as https://portal.example/health"),
+        ("references: [10.4.0.1]", 'contacts: {webhook_url: "ftp://chat.example/"}', "cao-bang.yaml:3: contacts.webhook_url: must be a URL such as https://portal.example/health"),
+        ("references: [10.4.0.1]", 'contacts: {webhook_url: "https://me:pass@chat.example/"}', "cao-bang.yaml:3: contacts.webhook_url: must not hold a user name or password: "
+         "an inventory holds no secrets"),
+        ('.1/"}', '.1/", timeout_s: 61}', "cao-bang.yaml:18: services[0].timeout_s: must be at most 60"),
+        ("link_beat_s: 2", 'fall: !!int ""', "cao-bang.yaml:2: timings.fall: '' has no meaning in YAML; write it in quotes"),
+        ("link_beat_s: 2", 'fall: !!float ""', "cao-bang.yaml:2: timings.fall: '' has no meaning in YAML; write it in quotes"),
+        ("link_beat_s: 2", "fall: !!bool foo", "cao-bang.yaml:2: timings.fall: 'foo' has no meaning in YAML; write it in quotes"),
+        ("link_beat_s: 2", "fall: !!timestamp foo", "cao-bang.yaml:2: timings.fall: 'foo' has no meaning in YAML; write it in quotes"),
+        ("medium: lte", f"medium: 0x{'f' * 5000}", f"cao-bang.yaml:14: communes[0].links[1].medium: '0x{'f' * 54}... has no meaning in YAML; "
+         "write it in quotes"),
+        ("link_beat_s: 2", '"two\\nlines": 2', "cao-bang.yaml:2: timings.'two\\nlines': unknown key"),
         ("    trunk: spur", "\ttrunk: spur", "cao-bang.yaml:11: not valid YAML: found character that cannot start any token"),
     ],
 )  # fmt: skip
@@ -123,10 +142,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("- one\n", "cao-bang.yaml:1: must be a mapping that starts with `province: \"04\"`"),
         (b"province: \xff\xfe\n", "cao-bang.yaml:1: not UTF-8 text; save the file as UTF-8"),
         ("province: [\n", "cao-bang.yaml:2: not valid YAML: did not find expected node content"),
-        ("a: &x {<<: *x}\n", None),
+        ("a: é\nb: \x01\n", "cao-bang.yaml:2: not valid YAML: the character U+0001 is not allowed"),
+        ("a: &x {<<: *x}\n", "cao-bang.yaml:1: a: merge keys (`<<`) are not understood; write the keys out"),
+        ("a:\n  - &x [*x]\n", "cao-bang.yaml:2: more than 50 lists and mappings inside each other; is it an inventory?"),
+        ("a:\n  " + "[" * 50_000, "cao-bang.yaml:2: more than 50 lists and mappings inside each other; is it an inventory?"),
+        ("{" * 5000, "cao-bang.yaml:1: more than 50 lists and mappings inside each other; is it an inventory?"),
+        ("- " * 5000, "cao-bang.yaml:1: more than 50 lists and mappings inside each other; is it an inventory?"),
         ("a: &a [1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n" + "".join(
             f"{chr(99 + n)}: &{chr(99 + n)} [{','.join(['*' + chr(98 + n)] * 9)}]\n" for n in range(8)), None),
-        ("{" * 5000, None),
     ],
 )  # fmt: skip
 def test_what_is_no_inventory_at_all_is_refused_in_words(
@@ -136,6 +159,28 @@ def test_what_is_no_inventory_at_all_is_refused_in_words(
     assert told
     if expected is not None:
         assert told == [expected]
+
+
+def test_an_inventory_without_references_is_valid_and_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "cao-bang.yaml"
+    file.write_text(GOOD, encoding="utf-8")
+    assert warnings(load(file)) == []
+    for few in ("references: []", ""):
+        file.write_text(GOOD.replace("references: [10.4.0.1]", few), encoding="utf-8")
+        assert warnings(load(file)) == [
+            "no references: the agent can tell its own blindness only when every link and trunk is silent; name one or two addresses close to it"
+        ]
+    file.write_text('province: "04"\n', encoding="utf-8")
+    assert warnings(load(file)) == []
+
+
+def test_no_kind_may_wait_longer_than_the_runner_does() -> None:
+    bounds = {
+        kind.name: [fact.le for fact in field.metadata if hasattr(fact, "le")]
+        for kind in KINDS.values()
+        if (field := kind.settings.model_fields.get("timeout_s"))
+    }
+    assert bounds == {"http": [DEADLINE_S], "snmp": [DEADLINE_S], "tcp": [DEADLINE_S]}
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path: Path) -> None:
@@ -155,8 +200,24 @@ trees = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dic
 def test_no_yaml_whatever_gives_a_traceback(tmp_path: Path, data: object) -> None:
     import yaml
 
-    file = tmp_path / "any.yaml"
-    file.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    refused(tmp_path / "any.yaml", yaml.safe_dump(data, allow_unicode=True))
+
+
+tags = st.sampled_from(["int", "float", "bool", "timestamp", "binary", "null", "str", "set", "map", "seq", "omap", "x"])
+tagged = st.builds(
+    "province: !!{} {}".format, tags, st.text() | st.sampled_from(['""', "_", "-", "[]", "{a: b}", "1:2"])
+)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text() | tagged | st.text(alphabet="[]{}:,-?&*!|>'\"%@` \n\tab1.<#"))
+def test_no_text_whatever_gives_a_traceback(tmp_path: Path, text: str) -> None:
+    refused(tmp_path / "any.yaml", text)
+
+
+def refused(file: Path, text: str) -> None:
+    """Every error is one line that begins with the file's name."""
+    file.write_text(text, encoding="utf-8")
     with pytest.raises(InventoryError) as caught:
         load(file)
-    assert all(line.startswith(str(file)) for line in caught.value.errors)
+    assert all(line.startswith(str(file)) and line.isprintable() for line in caught.value.errors)

@@ -65,9 +65,11 @@ def test_the_default_place_is_a_folder_that_only_its_owner_may_enter(
         default_control()
 
 
-def test_a_battery_lasts_longer_than_nothing() -> None:
-    with pytest.raises(LabError, match="a full battery must last more than 0 s and at most 86400 s, not -1"):
-        run(Province(province="04"), battery_s=-1)
+@pytest.mark.parametrize("battery_s", [-1, 0, float("nan"), float("inf")])
+def test_a_battery_lasts_longer_than_nothing_and_not_for_ever(battery_s: float) -> None:
+    with pytest.raises(LabError) as caught:
+        run(Province(province="04"), battery_s=battery_s)
+    assert str(caught.value) == f"a full battery must last more than 0 s and at most 86400 s, not {battery_s:g}"
 
 
 def test_nobody_answers_where_no_lab_runs(tmp_path: Path) -> None:

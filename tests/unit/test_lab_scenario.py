@@ -187,6 +187,21 @@ events:
         ("", ":1: must be a mapping (`key: value` lines), not None"),
         ("name: [", ":1: is not YAML: expected the node content, but found '<stream end>'"),
         ("name: x\nabout: y\nevents: []\n", ":3: events: must not be empty"),
+        (
+            "name: x\nabout: \x01\n",
+            ":1: is not YAML: unacceptable character #x0001: special characters are not allowed",
+        ),
+        ("name: x\nevents:\n- {at: !!int ''}\n", ":3: is not YAML: '' has no meaning in YAML; write it in quotes"),
+        ("name: x\nevents:\n- {at: !!bool x}\n", ":3: is not YAML: 'x' has no meaning in YAML; write it in quotes"),
+        ("[" * 3000, ":1: too many lists and mappings inside each other; is it a scenario?"),
+        (
+            "name: x\nabout: y\nbattery: 0s\nevents: [{at: 1s, cut: hub}]\n",
+            ":3: battery: must be greater than 0, not '0s'",
+        ),
+        (
+            "name: x\nabout: y\nevents: [{at: .nan, cut: hub}]\n",
+            ":3: events[0].at: must be greater than or equal to 0, not nan",
+        ),
         ("about: y\nevents: [{at: 1s, cut: hub}]\n", ":1: name: is required"),
     ],
 )
