@@ -122,6 +122,7 @@ def test_a_power_cut_is_seen_on_battery_first_and_then_as_down_by_power(province
     assert words["ups_on_battery"] == 1
     assert 0 <= words["ups_charge_ratio"] < 1
     province.act(power_back=[POWERLESS])
+    province.wait(lambda: bool(province.notified("resolved")), "the notification of the recovery")
     province.wait(province.quiet, "quiet after the power is back")
 
     (fired,) = province.notified("firing")
@@ -163,6 +164,7 @@ def test_communes_behind_a_trunk_that_nobody_probes_are_one_incident(province: P
     province.wait(lambda: bool(province.notified("firing")), "the notification of the trunk")
     assert province.incidents() == {f"trunk/{trunk}": behind}
     province.act(restore=trunk)
+    province.wait(lambda: bool(province.notified("resolved")), "the notification of the recovery")
     province.wait(province.quiet, "quiet after the recovery")
     assert [item["labels"]["root"] for note in province.notified("firing") for item in note.alerts] == [trunk]
     assert [item["labels"]["root"] for note in province.notified("resolved") for item in note.alerts] == [trunk]
