@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 a failure while running, 3 unusable input."""
+"""The command line. Exit codes: 0 done, 1 a failure while running, 3 unusable input; `check` has its own 0, 1 and 2."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from pathlib import Path
 
 from agent.document import InventoryError
 from agent.errors import Unusable
+from agent.init import init
 from agent.inventory import load, warnings
 from probes.language import LANGUAGES
 from probes.names import AGENT_PORT
+from probes.registry import KINDS
 
 UNUSABLE = 3
+LONGEST_WATCH_S = 86400
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     except Unusable as error:
         print(f"lienxa: {error}", file=sys.stderr)
         return UNUSABLE
-    except BrokenPipeError:
+    except (BrokenPipeError, KeyboardInterrupt):
         return 1
     return code
 
@@ -55,6 +58,24 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="check an inventory and show every error")
     validate.add_argument("inventory", type=Path)
     validate.set_defaults(command=_validate)
+
+    check = commands.add_parser("check", help="probe once and show what is up, degraded or down")
+    check.description = (
+        "Exit codes: 0 everything is up, 1 something is degraded or unknown, 2 something is down, 3 unusable input."
+    )
+    check.add_argument("inventory", type=Path)
+    check.add_argument("--commune", action="append", default=[], metavar="C", help="code, or name (accents optional)")
+    check.add_argument("--target", action="append", default=[], metavar="T", help="id or pattern: 'link/01290/*'")
+    check.add_argument("--kind", action="append", default=[], choices=tuple(KINDS), help="of probe")
+    output = check.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
+    output.add_argument("--watch", type=float, metavar="SECONDS", help="again after so many seconds, until Ctrl-C")
+    check.set_defaults(command=_check)
+
+    init = commands.add_parser("init", help="write an inventory with all communes of a province, ready to fill in")
+    init.add_argument("--province", required=True, metavar="CODE", help="official code, such as 04")
+    init.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
+    init.set_defaults(command=_init)
 
     run = commands.add_parser("run", help="run the agent")
     run.add_argument("inventory", type=Path)
@@ -75,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--stay", action="store_true", help="go on after the scenario's end, until Ctrl-C")
     demo.set_defaults(command=_demo)
 
+    _add_lab(commands)
+    return parser
+
+
+def _add_lab(commands: argparse._SubParsersAction[_Parser]) -> None:
     lab = commands.add_parser("lab", help="a simulated province on real packets, in network namespaces of its own")
     actions = lab.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
     up = actions.add_parser("up", help="start it; ends with Ctrl-C and leaves nothing behind")
@@ -91,7 +117,6 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(command=_lab_down)
     for action in (scenario, down):
         action.add_argument("--control", type=Path, metavar="SOCKET", help="default: where `lab up` puts it")
-    return parser
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -107,13 +132,29 @@ def _validate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check(arguments: argparse.Namespace) -> int:
+    from agent.check import Choice, check  # noqa: PLC0415  # the event loop and clients are not needed to validate
+
+    watch_s = arguments.watch
+    if watch_s is not None and not 0 < watch_s <= LONGEST_WATCH_S:
+        raise Unusable(f"--watch {watch_s:g}: must be more than 0 and at most {LONGEST_WATCH_S} seconds")
+    choice = Choice(arguments.commune, arguments.target, arguments.kind)
+    folder = arguments.inventory.parent
+    return check(load(arguments.inventory), folder, choice, as_json=arguments.json, watch_s=watch_s)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    print(init(arguments.province, arguments.output))
+    return 0
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from agent.app import run  # noqa: PLC0415  # the event loop and clients are not needed to validate
 
     host, _, port = arguments.listen.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise Unusable(f"--listen {arguments.listen}: must be HOST:PORT, such as 127.0.0.1:{AGENT_PORT}")
-    run(load(arguments.inventory), arguments.inventory.parent, host.strip("[]"), int(port))
+    run(arguments.inventory, host.strip("[]"), int(port))
     return 0
 
 

@@ -37,6 +37,22 @@ class Monitor:
         self._changes: list[Change] = []
         self._accounts = Accounts()
         self._shown_incidents: set[str] = set()
+        self._described: set[str] = set()
+        self._describe()
+
+    def update(self, province: Province, topology: Topology) -> None:
+        """Go on with another inventory of the same province: what has left it leaves the page, the rest stays."""
+        kept = topology.targets()
+        for name in [name for name in self._folds if name not in kept]:
+            del self._folds[name], self._results[name]
+            self._table.drop(f"target/{name}")
+        self._changes = [change for change in self._changes if change.target in kept]
+        for owner in self._described:
+            self._table.drop(owner)
+        gone = self._topology.communes.keys() - topology.communes.keys()
+        for commune in gone & self.outcome.verdicts.keys():
+            self._table.drop(f"commune/{commune}")
+        self._province, self._topology = province, topology
         self._describe()
 
     def report(self, target: Target, result: Result, started: float) -> None:
@@ -93,21 +109,22 @@ class Monitor:
 
     def _describe(self) -> None:
         """Series that follow from the inventory alone."""
+        self._described = set()
         for commune in self._province.communes:
             unit = units.by_code().get(commune.code)
             own = (unit.name if unit else commune.code, unit.type if unit else "", commune.trunk or "")
-            info = [Reading(metrics.COMMUNE_INFO, 1, own)]
-            self._table.put(f"inventory/commune/{commune.code}", {"commune": commune.code}, info)
+            self._describe_one("commune", commune.code, {}, Reading(metrics.COMMUNE_INFO, 1, own))
         for trunk in self._province.trunks:
-            info = [Reading(metrics.TRUNK_INFO, 1, (trunk.name or trunk.id, trunk.parent or ""))]
-            self._table.put(f"inventory/trunk/{trunk.id}", {"trunk": trunk.id}, info)
+            own_words = (trunk.name or trunk.id, trunk.parent or "")
+            self._describe_one("trunk", trunk.id, {}, Reading(metrics.TRUNK_INFO, 1, own_words))
         for service in self._province.services:
-            labels = {"service": service.id, "path": service.path}
-            self._table.put(
-                f"inventory/service/{service.id}",
-                labels,
-                [Reading(metrics.SERVICE_INFO, 1, (service.name or service.id,))],
-            )
+            name = (service.name or service.id,)
+            self._describe_one("service", service.id, {"path": service.path}, Reading(metrics.SERVICE_INFO, 1, name))
+
+    def _describe_one(self, label: str, name: str, more: Mapping[str, str], info: Reading) -> None:
+        owner = f"inventory/{label}/{name}"
+        self._table.put(owner, {label: name, **more}, [info])
+        self._described.add(owner)
 
     def _target_readings(self, state: Fold, counts: Mapping[str, int]) -> Iterator[Reading]:
         for name in TargetState:

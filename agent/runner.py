@@ -50,13 +50,26 @@ class Runner:
         self._clock = clock
         self._report = report
         self._slots = asyncio.Semaphore(SLOTS)
+        self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
+        self._group: asyncio.TaskGroup
         self._conditions: dict[str, dict[str, Conditions]] = {}  # commune -> link id
 
     async def run(self, targets: Iterable[Target]) -> None:
         """Beat all targets until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for target in targets:
-                tasks.create_task(self._beats(target), name=target.id)
+        async with asyncio.TaskGroup() as self._group:
+            self.update(targets)
+            await asyncio.Event().wait()  # the targets may change, and may be none
+
+    def update(self, targets: Iterable[Target]) -> None:
+        """Beat these targets from now on, while `run` runs: whoever is the same goes on and misses no beat."""
+        wanted = {target.id: target for target in targets}
+        for name, (target, task) in list(self._running.items()):
+            if wanted.get(name) != target:
+                task.cancel()
+                del self._running[name]
+        for name, target in wanted.items():
+            if name not in self._running:
+                self._running[name] = (target, self._group.create_task(self._beats(target), name=name))
 
     async def _beats(self, target: Target) -> None:
         due = first_due(target.id, self._clock.monotonic(), target.beat_s)

@@ -1,8 +1,9 @@
-"""The agent's web endpoints: /metrics, /-/healthy, /-/ready, /api/v1/status."""
+"""The agent's web endpoints: /metrics, /-/healthy, /-/ready, /-/reload, /api/v1/status."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -18,8 +19,20 @@ INDEX = """<!doctype html><meta charset="utf-8"><title>lienxa</title>
 """
 
 
+@dataclass(frozen=True)
+class Reloaded:
+    """How a reload of the inventory went; `text` is for whoever asked for it."""
+
+    ok: bool
+    text: str
+
+
 def application(
-    province: str, page: Callable[[], str], ready: Callable[[], bool], status: Callable[[], Mapping[str, Any]]
+    province: str,
+    page: Callable[[], str],
+    ready: Callable[[], bool],
+    status: Callable[[], Mapping[str, Any]],
+    reload: Callable[[], Awaitable[Reloaded]],
 ) -> web.Application:
     """All endpoints over values that the composition root provides."""
     registry = CollectorRegistry()
@@ -41,6 +54,12 @@ def application(
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=INDEX.format(province=province), content_type="text/html")
 
+    async def reload_inventory(request: web.Request) -> web.Response:
+        if {"Origin", "Sec-Fetch-Site"} & set(request.headers):  # a page in somebody's browser must not command us
+            return web.Response(status=403, text=f"not from a browser; use: curl -X POST {request.url}\n")
+        reloaded = await reload()
+        return web.Response(status=200 if reloaded.ok else 400, text=reloaded.text)
+
     app = web.Application()
     app.add_routes(
         [
@@ -49,6 +68,7 @@ def application(
             web.get("/-/healthy", healthy),
             web.get("/-/ready", is_ready),
             web.get("/api/v1/status", api_status),
+            web.post("/-/reload", reload_inventory),
         ]
     )
     return app

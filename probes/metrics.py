@@ -258,6 +258,15 @@ AGENT_START = _declare("agent_start_timestamp_seconds", "gauge", "timestamp", "W
 AGENT_LAST_ROUND = _declare(
     "agent_last_round_timestamp_seconds", "gauge", "timestamp", "When the last round of diagnosis ended."
 )
+AGENT_RELOAD_OK = _declare(
+    "agent_config_last_reload_successful", "gauge", "flag", "Whether the last reload of the inventory was taken over."
+)
+AGENT_RELOADED = _declare(
+    "agent_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "timestamp",
+    "When the inventory in force was loaded.",
+)
 AGENT_TARGETS = _declare("agent_targets", "gauge", "count", "Targets in the plan, by probe kind.", (), ("kind",))
 AGENT_SKIPPED_BEATS = _declare(
     "agent_skipped_beats_total", "counter", "count", "Beats left out because the one before had not ended."

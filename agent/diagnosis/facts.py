@@ -70,6 +70,12 @@ class Topology:
         links = (link.target for site in self.communes.values() for link in site.links)
         return (*links, *(trunk.target for trunk in self.trunks.values() if trunk.target is not None))
 
+    def targets(self) -> set[str]:
+        """Every target that the topology speaks of."""
+        devices = (device.target for site in self.communes.values() for device in site.devices)
+        services = (service.target for service in self.services.values())
+        return {*self.pinged(), *devices, *services, *self.references}
+
     def ancestors(self, commune: str) -> tuple[str, ...]:
         """The trunks that a commune lies behind, innermost first."""
         found: list[str] = []

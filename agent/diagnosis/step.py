@@ -18,6 +18,7 @@ def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: flo
     Order of precedence: a lost vantage silences everything; then failing trunks explain the communes behind them;
     then each dark commune is judged alone; then what is degraded. `now` and all times are monotonic seconds.
     """
+    memory = _within(memory, topology)
     targets = _take_in(memory.targets, changes)
     sight, silent_since = rules.vantage(View(topology, targets, now))
     memory = _remember_sight(replace(memory, targets=targets), sight, silent_since, now)
@@ -43,6 +44,30 @@ def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: flo
             verdicts[commune] = _since(_verdict(view, commune, dark, failing, incidents, before), before, now)
     incidents = {key: _with_cause(incident, verdicts) for key, incident in incidents.items()}
     return _outcome(memory, verdicts, incidents, now, vantage_up=True)
+
+
+def _within(memory: Memory, topology: Topology) -> Memory:
+    """The memory without what has left the inventory: incidents are withdrawn with their root or last member."""
+    known = topology.targets()
+    if memory.targets.keys() <= known and memory.verdicts.keys() <= topology.communes.keys():
+        return memory
+    roots = {
+        RootKind.COMMUNE: topology.communes.keys(),
+        RootKind.TRUNK: topology.trunks.keys(),
+        RootKind.SERVICE: topology.services.keys(),
+        RootKind.VANTAGE: {"agent"},
+    }
+    incidents = {}
+    for key, incident in memory.incidents.items():
+        members = {code: since for code, since in incident.members.items() if code in topology.communes}
+        if incident.root in roots[incident.kind] and (members or not incident.members):
+            incidents[key] = replace(incident, members=members)
+    return replace(
+        memory,
+        targets={name: seen for name, seen in memory.targets.items() if name in known},
+        verdicts={code: verdict for code, verdict in memory.verdicts.items() if code in topology.communes},
+        incidents=incidents,
+    )
 
 
 def _remember_sight(memory: Memory, sight: Vantage, silent_since: float, now: float) -> Memory:

@@ -30,7 +30,7 @@ def _unit(province: Province) -> configparser.ConfigParser:
 
 
 def _scratch_root(province: Province, folder: Path) -> Path:
-    """A file system with the unit, its command and the targets it is ordered by."""
+    """A file system with the unit, its commands and the targets it is ordered by."""
     for name in ("sysinit.target", "basic.target", "shutdown.target", "network-online.target", "system.slice"):
         path = folder / "usr/lib/systemd/system" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,10 +38,11 @@ def _scratch_root(province: Province, folder: Path) -> Path:
     unit = folder / "etc/systemd/system/lienxa.service"
     unit.parent.mkdir(parents=True)
     unit.write_text(deploy.build(province)[UNIT], encoding="utf-8")
-    command = folder / "opt/lienxa/bin/lienxa"
-    command.parent.mkdir(parents=True)
-    command.write_text("#!/bin/sh\n", encoding="utf-8")
-    command.chmod(0o755)
+    for name in ("opt/lienxa/bin/lienxa", "bin/kill"):
+        command = folder / name
+        command.parent.mkdir(parents=True)
+        command.write_text("#!/bin/sh\n", encoding="utf-8")
+        command.chmod(0o755)
     return folder
 
 

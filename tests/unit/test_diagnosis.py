@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -419,3 +419,15 @@ def test_memory_survives_a_round_trip_through_json(story: Story) -> None:
     story.cut("01786").go(6)
     kept = TypeAdapter(Memory)
     assert kept.validate_json(kept.dump_json(story.memory)) == story.memory
+
+
+def test_an_incident_whose_members_leave_the_inventory_is_withdrawn(story: Story) -> None:
+    story.silent.add("trunk/ring-west")
+    story.cut(*CODES, "01786").go(6)
+    assert set(story.open()) == {"trunk/ring-west", "commune/01786"}
+    story.topology = replace(story.topology, communes={"01290": story.topology.communes["01290"]})
+    story.go(1)
+    assert story.open() == {"trunk/ring-west": ["01290"]}
+    story.topology = replace(story.topology, communes={}, trunks={})
+    story.go(1)
+    assert story.open() == {}

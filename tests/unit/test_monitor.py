@@ -100,3 +100,21 @@ def test_results_are_counted_by_reason() -> None:
         "lienxa_target_results_total", service="gateway", target="service/gateway", kind="tcp", path="dedicated"
     )
     assert counts == {("ok",): 1, ("timeout",): 2}
+
+
+def test_after_a_reload_what_left_the_inventory_leaves_the_page_and_the_rest_goes_on() -> None:
+    page = Page()
+    page.beat(values={"device/01290/ups": MAINS})
+    for _ in range(5):
+        page.beat({"link/01290/primary", "device/01290/ups"})
+    smaller = province(
+        communes=[{"code": "01294", "trunk": "spur", "links": [{"medium": "vsat", "address": "10.4.5.1"}]}]
+    )
+    page.plan = plan(smaller, ask)
+    page.monitor.update(smaller, page.plan.topology)
+    page.beat()
+    assert "01290" not in page.table.page()
+    assert page.get("lienxa_incident_communes") == {}
+    counts = page.get("lienxa_target_results_total", commune="01294", reason="ok")
+    assert list(counts.values()) == [7]
+    assert page.get("lienxa_commune_state", commune="01294", state="up") == {(): 1}

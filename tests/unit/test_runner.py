@@ -33,12 +33,20 @@ class Reports:
     def __init__(self, wanted: int) -> None:
         self.results: list[tuple[str, Result]] = []
         self.enough = asyncio.Event()
+        self._came = asyncio.Event()
         self._wanted = wanted
 
     def __call__(self, reported: Target, result: Result, started: float) -> None:
         self.results.append((reported.id, result))
+        self._came.set()
         if len(self.results) >= self._wanted:
             self.enough.set()
+
+    async def until(self, name: str, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.of(name)) < count:
+                self._came.clear()
+                await self._came.wait()
 
     def of(self, name: str) -> list[Result]:
         return [result for reported, result in self.results if reported == name]
@@ -112,3 +120,35 @@ async def test_lateness_is_counted_for_every_beat() -> None:
     reports = Reports(5)
     runner = await beats(reports, [target("a", "fine")], fake_kind("fine", lambda _: Result()))
     assert sum(runner.tally.lateness_counts) >= 5
+
+
+async def test_targets_that_stay_the_same_go_on_while_others_come_and_go() -> None:
+    reports = Reports(3)
+    counting = fake_kind("count", lambda beat: Result(memory=(beat.memory or 0) + 1))  # type: ignore[operator]  # an int
+    runner = Runner({"count": counting}, NO_NET, SystemClock(), reports)
+    task = asyncio.create_task(runner.run([target("stays", "count"), target("goes", "count")]))
+    await asyncio.wait_for(reports.enough.wait(), 5)
+    runner.update([target("stays", "count"), target("comes", "count")])
+    gone = len(reports.of("goes"))
+    await reports.until("comes", 3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    stayed = [result.memory for result in reports.of("stays")]
+    assert stayed == list(range(1, len(stayed) + 1))
+    assert len(reports.of("goes")) == gone
+
+
+async def test_a_target_whose_settings_change_begins_anew() -> None:
+    reports = Reports(3)
+    counting = fake_kind("count", lambda beat: Result(memory=(beat.memory or 0) + 1))  # type: ignore[operator]  # an int
+    runner = Runner({"count": counting}, NO_NET, SystemClock(), reports)
+    task = asyncio.create_task(runner.run([target("a", "count")]))
+    await asyncio.wait_for(reports.enough.wait(), 5)
+    reports.results.clear()
+    runner.update([target("a", "count", beat_s=0.03)])
+    await reports.until("a", 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert reports.of("a")[0].memory == 1

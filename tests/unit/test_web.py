@@ -8,12 +8,16 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
 
-from agent.web import application
+from agent.web import Reloaded, application
 
 
 @asynccontextmanager
-async def client(*, ready: bool = True) -> AsyncIterator[TestClient[Any, Any]]:
-    app = application("04", lambda: "# TYPE lienxa_x gauge\nlienxa_x 1\n", lambda: ready, lambda: {"province": "04"})
+async def client(*, ready: bool = True, reloads: bool = True) -> AsyncIterator[TestClient[Any, Any]]:
+    async def reload() -> Reloaded:
+        return Reloaded(reloads, "12 targets\n" if reloads else "nothing has changed:\ncao-bang.yaml:1: …\n")
+
+    page = "# TYPE lienxa_x gauge\nlienxa_x 1\n"
+    app = application("04", lambda: page, lambda: ready, lambda: {"province": "04"}, reload)
     async with TestClient(TestServer(app)) as started:
         yield started
 
@@ -38,3 +42,21 @@ async def test_health_and_readiness_are_told_apart() -> None:
 async def test_the_status_is_json() -> None:
     async with client() as agent:
         assert await (await agent.get("/api/v1/status")).json() == {"province": "04"}
+
+
+async def test_a_reload_answers_with_what_changed_or_with_the_errors() -> None:
+    async with client() as agent:
+        answer = await agent.post("/-/reload")
+        assert (answer.status, await answer.text()) == (200, "12 targets\n")
+    async with client(reloads=False) as agent:
+        answer = await agent.post("/-/reload")
+        assert (answer.status, await answer.text()) == (400, "nothing has changed:\ncao-bang.yaml:1: …\n")
+
+
+async def test_a_page_in_a_browser_cannot_reload() -> None:
+    async with client() as agent:
+        for header in ({"Origin": "http://elsewhere"}, {"Sec-Fetch-Site": "cross-site"}):
+            answer = await agent.post("/-/reload", headers=header)
+            assert answer.status == 403
+            assert "not from a browser; use: curl -X POST http://" in await answer.text()
+        assert (await agent.get("/-/reload")).status == 405

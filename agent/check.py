@@ -1,0 +1,315 @@
+"""`lienxa check`: probes what is selected once, side by side, and tells it worst first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import uvloop
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment, Segments
+from rich.table import Table
+from rich.text import Text
+
+from agent.errors import Unusable
+from agent.net import SystemClock, asker, open_net, resolvers
+from agent.plan import plan
+from agent.runner import DEADLINE_S
+from agent.selection import select
+from probes import metrics, units
+from probes.model import Beat, Device, Province, Reading, Reason, Result, Target, TargetState
+from probes.ports import Clock, Kind, Net, SnmpAgent
+from probes.registry import KINDS
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 64
+"""Probes that run side by side."""
+WIDE = 1000
+"""Columns of a table that no terminal bounds: one line per target, for `grep` and mail."""
+ROOMY = 140
+"""Columns from which on every row has room for what to do; below, it stands under the table, once per reason."""
+SEVERITY = (TargetState.DOWN, TargetState.DEGRADED, TargetState.UNKNOWN, TargetState.UP)
+COLOURS: Mapping[TargetState, str] = MappingProxyType(
+    {
+        TargetState.DOWN: "red",
+        TargetState.DEGRADED: "yellow",
+        TargetState.UNKNOWN: "bright_black",
+        TargetState.UP: "green",
+    }
+)
+DURATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        metrics.LINK_RTT_MEAN.name: "rtt",
+        metrics.LINK_RTT_P95.name: "p95",
+        metrics.LINK_JITTER.name: "jitter",
+    }
+)
+"""Families in seconds that the table shows, by the word that it uses; phases go by their own names."""
+HINTS: Mapping[Reason, str] = MappingProxyType(
+    {
+        Reason.TIMEOUT: "is it switched on, is the address right, does a firewall drop the probe?",
+        Reason.REFUSED: "the host lives, nothing listens there: start the service or correct the port",
+        Reason.UNREACHABLE: "no route: ask the carrier, or check the routing at the hub",
+        Reason.DNS_ERROR: "check the name's spelling and this machine's resolver",
+        Reason.TLS_ERROR: "check the certificate: validity, host name, issuing authority; and this machine's clock",
+        Reason.PROTOCOL_ERROR: "something else may listen there: check the port, the protocol, the credential",
+        Reason.WRONG_STATUS: "open the address in a browser; correct `url` or `status`, or tell the service's owner",
+        Reason.WRONG_CONTENT: "open the page: an error or login page in its place? tell the service's owner",
+        Reason.OVERLOADED: "too much load: tell the service's owner; retries make it worse",
+        Reason.SLOW: "compare the phases: resolve, connect, tls are the path; processing is the service",
+        Reason.LOSS: "check the link for load, errors and signal; report it to the carrier if it lasts",
+        Reason.LATENCY: "check the link for load and detours; is its `medium` right in the inventory?",
+        Reason.PARTIAL: "some groups were not read: check the device's SNMP view and its firmware",
+        Reason.SUSPECT: "the probe could not be sent: check this machine's interfaces and routes",
+        Reason.INTERNAL: "an error of lienxa: see the log and report it",
+    }
+)
+"""What to do, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one probe of one target has said, and how long it took."""
+
+    target: Target
+    result: Result
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be checked; empty means everything. See `agent.selection.select`."""
+
+    communes: Sequence[str] = ()
+    patterns: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+
+
+def check(province: Province, folder: Path, choice: Choice, *, as_json: bool, watch_s: float | None) -> int:
+    """Probe and show, again every `watch_s` seconds if given; the exit code. Raises `Unusable`.
+
+    `folder` is where relative secret files lie. Ctrl-C ends it with the code of the last whole round.
+    """
+    targets = chosen_targets(province, folder, choice)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may know no Vietnamese
+    code = exit_code([])
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.get_loop().set_default_executor(resolvers())
+        while True:
+            with _progress(len(targets)) as advance:
+                outcomes = loop.run(_round(province, targets, advance))
+            code = exit_code(outcomes)
+            try:
+                _show(outcomes, as_json=as_json, watch_s=watch_s)
+            except BrokenPipeError:
+                raise  # whoever reads has seen enough
+            except OSError as error:
+                raise Unusable(f"the results cannot be written: {error.strerror}; look where they are sent") from None
+            if watch_s is None:
+                break
+            time.sleep(watch_s)
+    return code
+
+
+def chosen_targets(province: Province, folder: Path, choice: Choice) -> tuple[Target, ...]:
+    """The targets that are meant; secrets are read only where one of them needs any. Raises `Unusable`."""
+    targets = plan(province, _without_secrets).targets
+    chosen = select(province, targets, choice.communes, choice.patterns, choice.kinds)
+    if any("device" in target.labels for target in chosen):
+        ids = {target.id for target in chosen}
+        chosen = tuple(target for target in plan(province, asker(province, folder)).targets if target.id in ids)
+    return chosen
+
+
+def _without_secrets(device: Device) -> SnmpAgent:
+    return SnmpAgent(address=device.address, port=device.port, version="")
+
+
+async def _round(province: Province, targets: Sequence[Target], advance: Callable[[], None]) -> list[Outcome]:
+    clock = SystemClock()
+    may_ping = any(target.kind == "icmp" for target in targets)
+    async with open_net(clock, province.timings.ping_timeout_s, may_ping=may_ping) as net:
+        return await probe_all(targets, KINDS, net, clock, advance)
+
+
+async def probe_all(
+    targets: Sequence[Target], kinds: Mapping[str, Kind], net: Net, clock: Clock, advance: Callable[[], None]
+) -> list[Outcome]:
+    """Probe each target once, at most `AT_ONCE` side by side: worst first, otherwise in the order given.
+
+    `advance` is called in the loop after each; it must not block.
+    """
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(target: Target) -> Outcome:
+        async with slots:
+            started = clock.monotonic()
+            result = await _attempt(target, kinds[target.kind], net)
+            outcome = Outcome(target, result, clock.monotonic() - started)
+        advance()
+        return outcome
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(one(target), name=target.id) for target in targets]
+    return sorted((task.result() for task in running), key=lambda outcome: SEVERITY.index(outcome.result.grade))
+
+
+async def _attempt(target: Target, kind: Kind, net: Net) -> Result:
+    beat = Beat(target.id, target.beat_s, continuous=False)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            return await kind.check(target.settings, net, beat)
+    except TimeoutError:
+        return Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s")
+    except Exception as error:  # the crash boundary: a bug in one probe must not end the others
+        log.error(  # noqa: TRY400  # one line; a trace is of no use to whoever checks a province
+            "the probe of %s failed in a way nobody expected; please report it: %s", target.id, _told(error)
+        )
+        return Result(Reason.INTERNAL, detail="unexpected failure, see the log")
+
+
+def _told(error: Exception) -> str:
+    """An exception in one line, with the place where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return _plain(f"{type(error).__name__}: {error}{place}")
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """0 if all are up, 2 if one is down, otherwise 1."""
+    grades = {outcome.result.grade for outcome in outcomes}
+    if TargetState.DOWN in grades:
+        return 2
+    return 0 if grades == {TargetState.UP} else 1
+
+
+def _show(outcomes: Sequence[Outcome], *, as_json: bool, watch_s: float | None) -> None:
+    if as_json:
+        print(json.dumps([as_data(outcome) for outcome in outcomes], indent=1), flush=True)
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDE)
+    if watch_s is not None:
+        console.clear()
+        console.print(
+            Text(f"{datetime.now(UTC).astimezone():%H:%M:%S}, {watch_s:g} s after each round; Ctrl-C ends it")
+        )
+    beside = console.width >= ROOMY
+    below = [] if beside else legend(outcomes)
+    lines = console.render_lines(table(outcomes, hints=beside), pad=False)
+    if watch_s is not None and console.is_terminal:
+        lines = lines[: max(3, console.height - 3 - 2 * len(below))]  # the worst stays in sight
+    console.print(Segments(segment for line in lines for segment in (*line, Segment.line())), end="")
+    console.print(summary(outcomes), *below, sep="\n")
+
+
+def as_data(outcome: Outcome) -> dict[str, Any]:
+    """One outcome as JSON-ready data; values in the base units of their metric families, null where not finite."""
+    target, result = outcome.target, outcome.result
+    return {
+        "id": target.id,
+        "kind": target.kind,
+        "labels": dict(target.labels),
+        "grade": result.grade,
+        "reason": result.reason,
+        "detail": result.detail,
+        "readings": [
+            {
+                "family": reading.family.name,
+                "labels": dict(zip(reading.family.own, reading.labels, strict=True)),
+                "value": reading.value if math.isfinite(reading.value) else None,
+            }
+            for reading in result.readings
+        ],
+        "duration_s": round(outcome.duration_s, 6),
+    }
+
+
+def table(outcomes: Sequence[Outcome], *, hints: bool) -> Table:
+    """One row per target, in the order given; with what to do about it, if `hints`."""
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    shown.add_column("Target", min_width=max((len(outcome.target.id) for outcome in outcomes), default=0))
+    for title in ("State", "Reason", "Milliseconds", "Detail", *(("What to do",) if hints else ())):
+        shown.add_column(title)
+    for outcome in outcomes:
+        result = outcome.result
+        shown.add_row(
+            _who(outcome.target),
+            Text(result.grade, style=COLOURS[result.grade]),
+            Text(result.reason or ""),
+            Text(_milliseconds(outcome)),
+            Text(_plain(result.detail)),
+            *((Text(HINTS[result.reason] if result.reason else ""),) if hints else ()),
+        )
+    return shown
+
+
+def legend(outcomes: Sequence[Outcome]) -> list[Text]:
+    """What to do, once for each reason that occurs."""
+    reasons = dict.fromkeys(outcome.result.reason for outcome in outcomes)
+    return [Text(f"{reason}: {HINTS[reason]}") for reason in reasons if reason]
+
+
+def summary(outcomes: Sequence[Outcome]) -> Text:
+    """How many targets are in each state."""
+    grades = [outcome.result.grade for outcome in outcomes]
+    counts = [Text(f"{grades.count(grade)} {grade}", style=COLOURS[grade]) for grade in SEVERITY if grade in grades]
+    return Text(", ").join(counts)
+
+
+def _who(target: Target) -> Text:
+    commune = target.labels.get("commune")
+    return Text(f"{target.id} {units.name(commune)}" if commune else target.id)
+
+
+def _milliseconds(outcome: Outcome) -> str:
+    """Phases or round-trip times; how long all of it took where there are none."""
+    shown = [
+        f"{word} {reading.value * 1000:.1f}" for reading in outcome.result.readings if (word := _duration(reading))
+    ]
+    return ", ".join(shown) or f"total {outcome.duration_s * 1000:.1f}"
+
+
+def _duration(reading: Reading) -> str | None:
+    if reading.family is metrics.PROBE_DURATION:
+        return reading.labels[0]
+    return DURATIONS.get(reading.family.name)
+
+
+def _plain(text: str) -> str:
+    """In one line, without the control characters that a device may have sent: they would rule the terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr while it is a terminal; gives what counts one more."""
+    console = Console(stderr=True)
+    columns = (TextColumn("probing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task("", total=total)
+        (task,) = progress.tasks
+
+        def advance() -> None:
+            task.completed += 1  # not `advance`: it waits for the thread that writes to the terminal
+
+        yield advance
