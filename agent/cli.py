@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import logging
 import re
 import sys
@@ -77,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
     init.set_defaults(command=_init)
 
+    schema = commands.add_parser("schema", help="print the inventory's JSON Schema, for editors")
+    schema.set_defaults(command=_schema)
+
     run = commands.add_parser("run", help="run the agent")
     run.add_argument("inventory", type=Path)
     run.add_argument("--listen", metavar="HOST:PORT", default=f"127.0.0.1:{AGENT_PORT}", help="default: %(default)s")
@@ -145,6 +149,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _init(arguments: argparse.Namespace) -> int:
     print(init(arguments.province, arguments.output))
+    return 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from agent.schema import schema  # noqa: PLC0415  # only editors' set-up needs it
+
+    print(json.dumps(schema(), indent=1, ensure_ascii=False))
     return 0
 
 
