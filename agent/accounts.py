@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from agent.diagnosis import Transition, Verdict
-from probes.model import Cause, CommuneState
+from probes.results import Cause, CommuneState
 
 
 @dataclass

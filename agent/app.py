@@ -27,8 +27,9 @@ from agent.runner import Runner
 from agent.series import SeriesTable
 from agent.web import Reloaded, application
 from probes import metrics
-from probes.model import Distribution, Province, Reading
+from probes.model import Province
 from probes.registry import KINDS
+from probes.results import Distribution, Reading
 
 log = logging.getLogger(__name__)
 

@@ -31,9 +31,10 @@ from agent.plan import plan
 from agent.runner import DEADLINE_S
 from agent.selection import select
 from probes import metrics, units
-from probes.model import Beat, Device, Province, Reading, Reason, Result, Target, TargetState
+from probes.model import Device, Province
 from probes.ports import Clock, Kind, Net, SnmpAgent
 from probes.registry import KINDS
+from probes.results import Beat, Reading, Reason, Result, Target, TargetState
 
 log = logging.getLogger(__name__)
 

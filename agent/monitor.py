@@ -11,8 +11,9 @@ from agent.diagnosis import Change, Memory, Outcome, Topology
 from agent.series import SeriesTable
 from agent.state import Fold, fold
 from probes import metrics, units
-from probes.model import Cause, CommuneState, Province, Reading, Result, RootKind, Target, TargetState
+from probes.model import Province
 from probes.ports import Clock
+from probes.results import Cause, CommuneState, Reading, Result, RootKind, Target, TargetState
 
 log = logging.getLogger(__name__)
 

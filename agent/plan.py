@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent import diagnosis
-from probes.model import LATENCY_S, Device, Province, Target
+from probes.model import LATENCY_S, Device, Province
 from probes.ports import SnmpAgent
 from probes.registry import KINDS
+from probes.results import Target
 
 Ask = Callable[[Device], SnmpAgent]
 """How one device is asked: its address with the secrets of its credential."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from probes import metrics
-from probes.model import Beat, Conditions, Reason, Result, Target
 from probes.ports import Clock, Kind, Net
+from probes.results import Beat, Conditions, Reason, Result, Target
 from probes.schedule import first_due, next_due
 
 log = logging.getLogger(__name__)

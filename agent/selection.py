@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 from agent.errors import Unusable
 from probes import units
-from probes.model import Province, Target
+from probes.model import Province
+from probes.results import Target
 from probes.units import Unit
 
 MEANT = 3

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from probes import metrics
 from probes.metrics import Family
-from probes.model import Distribution, Reading
+from probes.results import Distribution, Reading
 
 Labels = Mapping[str, str]
 _Key = tuple[str, tuple[str, ...]]

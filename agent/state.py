@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.model import TargetState
+from probes.results import TargetState
 
 _BADNESS = {TargetState.UP: 0, TargetState.DEGRADED: 1, TargetState.DOWN: 2}
 

@@ -10,7 +10,7 @@ from alerts import texts
 from alerts.layout import dump
 from alerts.queries import agent_silent, open_incidents
 from probes.language import Translate, translator
-from probes.model import Province, RootKind
+from probes.model import Province
 from probes.names import (
     ALERT_AGENT_VANISHED,
     ALERT_COMMUNE_DOWN,
@@ -19,6 +19,7 @@ from probes.names import (
     dashboard_uid,
     duration,
 )
+from probes.results import RootKind
 
 Text = Callable[[Translate], str]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from alerts.lookups import member_names, with_lookups
 from probes import units
 from probes.language import Translate
-from probes.model import Cause
 from probes.names import CAUSES, REASONS, message
+from probes.results import Cause
 
 ACTIONS: Mapping[str, str] = {
     Cause.POWER: message("Call the electricity company: is there a power cut, and when will power be back?"),

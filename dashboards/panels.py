@@ -10,8 +10,8 @@ from dashboards import states
 from dashboards.viz import PromTarget, Viz, panel, target
 from probes.language import Translate
 from probes.metrics import Family
-from probes.model import CommuneState
 from probes.names import STATES
+from probes.results import CommuneState
 
 ROWS_PER_PAGE = 25
 """Of a state timeline. Their names overlap if its panel is lower than about 15 grid rows."""

@@ -12,8 +12,9 @@ from dashboards.panels import Column, Query
 from dashboards.viz import Viz
 from probes import metrics
 from probes.language import Translate
-from probes.model import CommuneState, Province
+from probes.model import Province
 from probes.names import CAUSES, DASHBOARD_PROVINCE, DATASOURCE_UID, ROOT_KINDS, dashboard_uid, duration
+from probes.results import CommuneState
 
 LANGUAGE_NAMES = {"vi": "Tiếng Việt", "en": "English", "fr": "Français"}
 FASTEST_REFRESH_S = 5

@@ -20,7 +20,7 @@ from probes.metrics import (
     Family,
     selector,
 )
-from probes.model import CommuneState, RootKind
+from probes.results import CommuneState, RootKind
 
 HERE = "$province"
 FAILING = "~degraded|down"

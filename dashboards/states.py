@@ -8,8 +8,8 @@ from typing import Any
 
 from probes.language import Translate
 from probes.metrics import Family, Unit, selector
-from probes.model import CommuneState
 from probes.names import STATES
+from probes.results import CommuneState
 
 SEVERITY: Mapping[CommuneState, int] = MappingProxyType(
     {

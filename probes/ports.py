@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import aiohttp
 from pydantic import SecretStr
 
-from probes.model import Beat, Reason, Result, Settings
+from probes.model import Settings
+from probes.results import Beat, Reason, Result
 
 
 class Clock(Protocol):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.diagnosis.outcome import Incident, Verdict
-from probes.model import LinkRole, Reason, TargetState
+from probes.model import LinkRole
+from probes.results import Reason, TargetState
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from probes.model import Cause, CommuneState, RootKind
+from probes.results import Cause, CommuneState, RootKind
 
 Root = tuple[RootKind, str]
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from agent.diagnosis.facts import Device, Link, Seen, Topology
 from agent.diagnosis.outcome import Evidence
 from probes import metrics
-from probes.model import Cause, Reason, TargetState
+from probes.results import Cause, Reason, TargetState
 
 READINGS = {
     "ups_charge_ratio": metrics.UPS_CHARGE.name,

@@ -10,9 +10,10 @@ import aiohttp
 from pydantic import Field
 
 from probes import metrics
-from probes.model import Beat, Reading, Reason, Result, Seconds, Settings, Several, Timeout, WebUrl
+from probes.model import Seconds, Settings, Several, Timeout, WebUrl
 from probes.ports import Kind, Net
 from probes.protocols import http, tcp
+from probes.results import Beat, Reading, Reason, Result
 
 MAX_REDIRECTS = 5
 OVERLOAD_STATUS = frozenset({429, 502, 503, 504})

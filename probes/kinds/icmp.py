@@ -10,8 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from probes import metrics
-from probes.model import Beat, Distribution, IpAddress, Reading, Reason, Result, Seconds, Settings
+from probes.model import IpAddress, Seconds, Settings
 from probes.ports import Kind, Net, PingWindow
+from probes.results import Beat, Distribution, Reading, Reason, Result
 
 
 class IcmpSettings(Settings):

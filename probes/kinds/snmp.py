@@ -12,9 +12,10 @@ from pydantic import ConfigDict, Field
 
 from probes import metrics
 from probes.metrics import Family
-from probes.model import Beat, Reading, Reason, Result, Settings, Several, Timeout
+from probes.model import Settings, Several, Timeout
 from probes.ports import Kind, Net, SnmpAgent, SnmpError, SnmpValue
 from probes.protocols.snmp_values import column, known, number, text
+from probes.results import Beat, Reading, Reason, Result
 
 Group = Literal["system", "interfaces", "ups"]
 

@@ -8,9 +8,10 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from probes import metrics
-from probes.model import Beat, Port, Reading, Reason, Result, Seconds, Settings, Timeout
+from probes.model import Port, Seconds, Settings, Timeout
 from probes.ports import Kind, Net
 from probes.protocols import tcp
+from probes.results import Beat, Reading, Reason, Result
 
 
 class TcpSettings(Settings):

@@ -30,9 +30,9 @@ from gufo.snmp.user import (
     Sha512Key,
 )
 
-from probes.model import Reason
 from probes.ports import SnmpAgent, SnmpError, SnmpValue
 from probes.protocols.tcp import meaning, reason_of
+from probes.results import Reason
 
 Answer = TypeVar("Answer")
 Ask = Callable[[SnmpSession, int], Awaitable[Answer]]

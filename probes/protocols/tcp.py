@@ -9,7 +9,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from probes.model import Reason
+from probes.results import Reason
 
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES, errno.EPERM})
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})

@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 
 from probes import names
 from probes.language import DOMAIN, LANGUAGES, LOCALE, translator
-from probes.model import Cause, CommuneState, Reason, RootKind
+from probes.results import Cause, CommuneState, Reason, RootKind
 
 ROOT = LOCALE.parent.parent
 PACKAGES = ("probes", "agent", "dashboards", "alerts", "deploy")

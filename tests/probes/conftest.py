@@ -20,11 +20,11 @@ import aiohttp
 import pytest
 
 from probes.metrics import Family
-from probes.model import Beat, Result
 from probes.ports import Pings, Snmp
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.snmp import SnmpSessions
+from probes.results import Beat, Result
 
 Returned = TypeVar("Returned")
 

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from probes import metrics
 from probes.kinds.http import HttpSettings, check
-from probes.model import Reason, Result
 from probes.protocols.http import open_session
+from probes.results import Reason, Result
 from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, value
 
 PAGE = "Cổng dịch vụ công: hệ thống hoạt động bình thường"

@@ -20,11 +20,11 @@ import uvloop
 
 from probes import metrics
 from probes.kinds.icmp import IcmpSettings, check
-from probes.model import Reason, Result
 from probes.ports import PingWindow
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.icmp_packet import EchoV4, Identity
 from probes.protocols.icmp_socket import EchoSocket
+from probes.results import Reason, Result
 from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value
 
 IDENTITY = Identity(random.randrange(1, 2**16), random.randrange(2**64))

@@ -21,10 +21,10 @@ from pydantic import SecretStr
 from probes import metrics
 from probes.kinds import snmp
 from probes.kinds.snmp import SnmpSettings, check
-from probes.model import Reason, Result
 from probes.ports import SnmpAgent, SnmpError
 from probes.protocols.snmp import SnmpSessions
 from probes.protocols.snmp_values import known, number, text
+from probes.results import Reason, Result
 from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, value
 from tests.probes.snmp_agent import Counter32, Counter64, Gauge32, ObjectIdentifier, Oid, TimeTicks, playing
 

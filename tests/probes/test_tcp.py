@@ -12,7 +12,7 @@ import uvloop
 
 from probes import metrics
 from probes.kinds.tcp import TcpSettings, check
-from probes.model import Reason, Result
+from probes.results import Reason, Result
 from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, in_namespace, value
 
 

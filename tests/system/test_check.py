@@ -14,7 +14,7 @@ import pytest
 from agent.check import HINTS
 from agent.stage import COMMAND, Stage
 from deploy import lab
-from probes.model import Reason
+from probes.results import Reason
 from tests.system.conftest import Province
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]

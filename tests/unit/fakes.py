@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from probes.model import Beat, Province, Result, Settings
+from probes.model import Province, Settings
 from probes.ports import Kind, Net
+from probes.results import Beat, Result
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from agent.accounts import Accounts
 from agent.diagnosis import Transition, Verdict
-from probes.model import Cause, CommuneState
+from probes.results import Cause, CommuneState
 
 UP, DOWN = Verdict(CommuneState.UP), Verdict(CommuneState.DOWN, (Cause.LINK,))
 

@@ -16,8 +16,9 @@ from agent import check
 from agent.check import AT_ONCE, HINTS, Choice, Outcome, as_data, chosen_targets, exit_code, probe_all
 from agent.errors import Unusable
 from probes import metrics
-from probes.model import Beat, Reading, Reason, Result, Settings, Target, TargetState
+from probes.model import Settings
 from probes.ports import Kind, Net
+from probes.results import Beat, Reading, Reason, Result, Target, TargetState
 from tests.unit.fakes import NO_NET, FakeClock, NoSettings, fake_kind, province
 
 

@@ -25,7 +25,7 @@ from agent.diagnosis import (
 )
 from agent.state import Fold, fold
 from probes import metrics
-from probes.model import Cause, CommuneState, Reason, TargetState
+from probes.results import Cause, CommuneState, Reason, TargetState
 
 BEAT = 10.0
 

@@ -8,7 +8,7 @@ from agent.monitor import Monitor
 from agent.plan import Plan, plan
 from agent.series import SeriesTable
 from probes import metrics
-from probes.model import Reading, Reason, Result
+from probes.results import Reading, Reason, Result
 from tests.unit.fakes import FakeClock, province
 from tests.unit.test_plan import ask
 

@@ -10,8 +10,8 @@ import pytest
 
 from agent.runner import Runner
 from probes import metrics
-from probes.model import Beat, Conditions, Reading, Reason, Result, Target
 from probes.ports import Kind
+from probes.results import Beat, Conditions, Reading, Reason, Result, Target
 from tests.unit.fakes import NO_NET, NoSettings, fake_kind
 
 

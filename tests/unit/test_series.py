@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.series import SeriesTable
 from probes import metrics
-from probes.model import Distribution, Reading
+from probes.results import Distribution, Reading
 
 LINK = {"commune": "01290", "link": "primary", "medium": "fibre", "target": "link/01290/primary", "kind": "icmp"}
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.state import Fold, fold
-from probes.model import TargetState
+from probes.results import TargetState
 
 UP, DEGRADED, DOWN, UNKNOWN = TargetState.UP, TargetState.DEGRADED, TargetState.DOWN, TargetState.UNKNOWN
 

@@ -1,0 +1,85 @@
+"""What is said of each commune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent.diagnosis import rules
+from agent.diagnosis.incidents import is_own
+from agent.diagnosis.outcome import Evidence, Incident, Verdict
+from agent.diagnosis.rules import View
+from probes.results import Cause, CommuneState, TargetState
+
+
+def verdict_on(
+    view: View,
+    commune: str,
+    dark: Mapping[str, float],
+    failing: Mapping[str, float],
+    incidents: Mapping[str, Incident],
+    before: Verdict | None,
+) -> Verdict:
+    """The verdict on one commune as things stand; it has no memory but the last words."""
+    if commune in dark and rules.never_answered(view, commune):
+        return _never_answered(view, dark[commune])
+    if commune in dark:
+        words = _last_words(view, commune, before)
+        return _dark(view, commune, dark[commune], failing, incidents, words)
+    site = view.topology.communes[commune]
+    seen = [view.targets[link.target] for link in site.links if link.target in view.targets]
+    if all(link.state is TargetState.UNKNOWN for link in seen):
+        return Verdict(CommuneState.UNKNOWN, evidence=(Evidence("not_seen", "no link of it has been judged yet"),))
+    found = rules.degradations(view, commune)
+    if found:
+        causes = tuple(dict.fromkeys(cause for cause, _ in found))
+        return Verdict(CommuneState.DEGRADED, causes, evidence=tuple(evidence for _, evidence in found))
+    return Verdict(CommuneState.UP)
+
+
+def _never_answered(view: View, since: float) -> Verdict:
+    """A finding, never an incident: most likely the inventory is wrong, or the commune not connected yet."""
+    evidence = (Evidence("never_answered", "no link of it has ever answered; is its address right?"),)
+    if view.now - since < 10 * view.topology.link_beat_s:
+        return Verdict(CommuneState.UNKNOWN, evidence=evidence)
+    return Verdict(CommuneState.DOWN, (Cause.UNEXPLAINED,), since, evidence)
+
+
+def _last_words(view: View, commune: str, before: Verdict | None) -> Mapping[str, tuple[float, float]]:
+    """The readings before the silence, kept while it lasts: at its end devices answer before the link is trusted."""
+    if before is not None and before.state is CommuneState.DOWN:
+        return before.last_words
+    return rules.last_words(view, commune)
+
+
+def _dark(
+    view: View,
+    commune: str,
+    since: float,
+    failing: Mapping[str, float],
+    incidents: Mapping[str, Incident],
+    words: Mapping[str, tuple[float, float]],
+) -> Verdict:
+    owner = next((incident for incident in incidents.values() if commune in incident.members), None)
+    root = (owner.kind, owner.root) if owner else None
+    trunk = owner.root if owner and not is_own(owner) else None
+    if owner is None:
+        trunk = rules.outermost_failing(view, commune, failing)
+    if trunk is not None:
+        cause, evidence = Cause.TRUNK, Evidence("behind_trunk", f"lies behind {trunk}, which fails")
+    else:
+        cause, evidence = rules.power_or_link(view, since, words)
+    return Verdict(CommuneState.DOWN, (cause,), since, (evidence,), root, words)
+
+
+def blind(before: Verdict | None, now: float) -> Verdict:
+    """The verdict while the agent itself cannot see."""
+    verdict = Verdict(CommuneState.BLIND, evidence=(Evidence("vantage_lost", "the agent itself cannot see"),))
+    return keep_since(verdict, before, now)
+
+
+def keep_since(verdict: Verdict, before: Verdict | None, now: float) -> Verdict:
+    """A verdict that stays the same keeps its beginning; a dark one knows its own."""
+    if before is not None and before.state is verdict.state:
+        return replace(verdict, since=before.since)
+    return verdict if verdict.since else replace(verdict, since=now)

@@ -1,0 +1,156 @@
+"""The shared words of probing: what one beat says of one target, and the states and causes that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from probes.metrics import Family
+
+
+class Reason(StrEnum):
+    """Why a beat did not pass; label-safe. Add, never rename."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    DNS_ERROR = "dns_error"
+    TLS_ERROR = "tls_error"
+    PROTOCOL_ERROR = "protocol_error"
+    WRONG_STATUS = "wrong_status"
+    WRONG_CONTENT = "wrong_content"
+    OVERLOADED = "overloaded"
+    SLOW = "slow"
+    LOSS = "loss"
+    LATENCY = "latency"
+    PARTIAL = "partial"
+    SUSPECT = "suspect"
+    INTERNAL = "internal"
+
+
+class TargetState(StrEnum):
+    """The damped state of one target."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+DEGRADING = frozenset({Reason.OVERLOADED, Reason.SLOW, Reason.LOSS, Reason.LATENCY, Reason.PARTIAL})
+"""Reasons with which a target still does its work, if badly."""
+BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})
+"""Reasons that speak of the agent, not of the target."""
+
+
+class CommuneState(StrEnum):
+    """What is said of a commune; exactly one at every moment."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    BLIND = "blind"
+    UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """Why a commune is degraded or down, or an incident open."""
+
+    POWER = "power"
+    TRUNK = "trunk"
+    LINK = "link"
+    SIGNAL = "signal"
+    DEVICE = "device"
+    UNEXPLAINED = "unexplained"
+    LOSS = "loss"
+    LATENCY = "latency"
+    ON_BACKUP = "on_backup"
+    BACKUP_LOST = "backup_lost"
+    ON_BATTERY = "on_battery"
+    SERVICE = "service"
+    VANTAGE = "vantage"
+
+
+class RootKind(StrEnum):
+    """What an incident is about."""
+
+    TRUNK = "trunk"
+    COMMUNE = "commune"
+    SERVICE = "service"
+    VANTAGE = "vantage"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing probed: `settings` are a `Kind`'s spec, `labels` its identity (label name -> value)."""
+
+    id: str
+    kind: str
+    settings: object
+    beat_s: float
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one metric family, in the family's base unit; `labels` are the family's `own` labels, in order.
+
+    Counters are absolute: they never go back while the agent runs.
+    """
+
+    family: Family
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A histogram's absolute state: counts per bucket (not cumulated, the last one is +Inf) and the sum."""
+
+    family: Family
+    counts: tuple[int, ...]
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one beat: a reason (none if it passed) and what was read, even if it did not pass.
+
+    `detail` is for people (never a label). `memory` is handed back to the target's next beat.
+    """
+
+    reason: Reason | None = None
+    readings: tuple[Reading, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    detail: str = ""
+    memory: object = None
+
+    @property
+    def grade(self) -> TargetState:
+        """What this beat alone says of the target."""
+        if self.reason is None:
+            return TargetState.UP
+        if self.reason in BLAMELESS:
+            return TargetState.UNKNOWN
+        return TargetState.DEGRADED if self.reason in DEGRADING else TargetState.DOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How the link looked lately that the target lies behind: RTT in seconds and loss ratio, where known."""
+
+    rtt_s: float | None = None
+    loss_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What `check` is told of the beat: its target, interval, own memory and the conditions of the path."""
+
+    target: str
+    interval_s: float
+    memory: object = None
+    conditions: Conditions = field(default_factory=Conditions)
+    continuous: bool = True
+    """False for a single probe by hand (`lienxa check`)."""
