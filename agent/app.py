@@ -41,6 +41,7 @@ def run(inventory: Path, host: str, port: int) -> None:
 
     Port 0 takes a free one.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end us while there is nothing to reload yet
     loaded = _load(inventory)
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(_run(inventory, loaded, host, port))
@@ -75,6 +76,8 @@ async def _run(inventory: Path, loaded: _Loaded, host: str, port: int) -> None:
             )
             log.info("province %s: %d targets, started", code, len(loaded.plan.targets))
             await stop.wait()
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             log.info("stopping")
             for task in (*work, *reloads):
                 task.cancel()
@@ -113,6 +116,10 @@ class _Agent:
                 self._reload_ok = False
                 log.warning("reload refused, nothing has changed: %s", error)
                 return Reloaded(False, f"nothing has changed:\n{error}\n")
+            except Exception:  # a bug in reading an inventory must not end an agent that runs
+                self._reload_ok = False
+                log.exception("reload failed in a way nobody expected, nothing has changed; please report it")
+                return Reloaded(False, "nothing has changed: unexpected failure, see the agent's log\n")
             before, after = ({target.id: target for target in item.plan.targets} for item in (self._loaded, loaded))
             self.monitor.update(loaded.province, loaded.plan.topology)
             self.runner.update(loaded.plan.targets)

@@ -66,6 +66,8 @@ def init(province: str, folder: Path) -> Path:
     """Write the inventory into `folder`, which is made if need be; never overwrites a file."""
     name, text = inventory_of(province)
     path = folder / name
+    if folder.exists() and not folder.is_dir():
+        raise Unusable(f"{folder} is a file; name a folder with -o")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

@@ -67,6 +67,7 @@ class Runner:
             if wanted.get(name) != target:
                 task.cancel()
                 del self._running[name]
+                self._conditions.get(target.labels.get("commune", ""), {}).pop(target.labels.get("link", ""), None)
         for name, target in wanted.items():
             if name not in self._running:
                 self._running[name] = (target, self._group.create_task(self._beats(target), name=name))
@@ -74,7 +75,7 @@ class Runner:
     async def _beats(self, target: Target) -> None:
         due = first_due(target.id, self._clock.monotonic(), target.beat_s)
         memory: object = None
-        while True:
+        while not _cancelled():
             await asyncio.sleep(due - self._clock.monotonic())
             async with self._slots:
                 started = self._clock.monotonic()
@@ -92,6 +93,8 @@ class Runner:
                     result = await self._kinds[target.kind].check(target.settings, self._net, beat)
             except TimeoutError:
                 result = Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s", memory=memory)
+            if _cancelled():
+                return memory
             self._note_conditions(target, result)
             self._report(target, result, started)
         except Exception:  # the crash boundary: a bug in one probe must not end the others
@@ -112,3 +115,10 @@ class Runner:
         """Those of the link that loses least: it carries what the commune's other probes send."""
         links = self._conditions.get(target.labels.get("commune", ""), {})
         return min(links.values(), key=lambda link: link.loss_ratio or 0.0, default=Conditions())
+
+
+def _cancelled() -> bool:
+    """Whether this task was told to end, though the cancellation got lost: before 3.12 `asyncio.wait_for`, which
+    libraries use, swallows one that comes together with its result."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -33,7 +33,7 @@ def read_secret(source: SecretSource, folder: Path) -> SecretStr:
         path = folder / str(source.file)
     try:
         return SecretStr(path.read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that cannot be
         raise SecretError(
             f"the secret file {path} cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None

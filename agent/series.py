@@ -25,14 +25,16 @@ class SeriesTable:
         self._province = province
         self._lines: dict[str, dict[str, str]] = {name: {} for name in metrics.FAMILIES}
         self._owned: dict[str, frozenset[str]] = {}
-        self._prefixes: dict[str, dict[_Key, str]] = {}
+        self._prefixes: dict[str, tuple[Labels, dict[_Key, str]]] = {}
 
     def put(
         self, owner: str, labels: Labels, readings: Iterable[Reading], distributions: Iterable[Distribution] = ()
     ) -> None:
         """Replace an owner's lines. `labels` is its identity; families take from it what they declare."""
         fresh: dict[str, list[str]] = {}
-        known = self._prefixes.get(owner, {})
+        identity, known = self._prefixes.get(owner, (labels, {}))
+        if identity != labels:  # a reload may give a target another medium or path
+            known = {}
         used: dict[_Key, str] = {}
         for reading in readings:
             if not math.isnan(reading.value):
@@ -41,7 +43,7 @@ class SeriesTable:
                 fresh.setdefault(reading.family.name, []).append(f"{prefix} {_number(reading.value)}\n")
         for distribution in distributions:
             fresh[distribution.family.name] = self._histogram(labels, distribution, known, used)
-        self._prefixes[owner] = used
+        self._prefixes[owner] = (labels, used)
         for name in self._owned.get(owner, frozenset()) - fresh.keys():
             del self._lines[name][owner]
         for name, lines in fresh.items():

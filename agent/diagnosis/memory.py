@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agent.diagnosis.facts import Change, Memory, Seen, Topology
+from agent.diagnosis.outcome import Incident
 from agent.diagnosis.rules import Vantage
 from probes.results import RootKind
 
@@ -13,8 +14,6 @@ from probes.results import RootKind
 def within(memory: Memory, topology: Topology) -> Memory:
     """The memory without what has left the inventory: incidents are withdrawn with their root or last member."""
     known = topology.targets()
-    if memory.targets.keys() <= known and memory.verdicts.keys() <= topology.communes.keys():
-        return memory
     roots = {
         RootKind.COMMUNE: topology.communes.keys(),
         RootKind.TRUNK: topology.trunks.keys(),
@@ -23,7 +22,7 @@ def within(memory: Memory, topology: Topology) -> Memory:
     }
     incidents = {}
     for key, incident in memory.incidents.items():
-        members = {code: since for code, since in incident.members.items() if code in topology.communes}
+        members = {code: since for code, since in incident.members.items() if _belongs(code, incident, topology)}
         if incident.root in roots[incident.kind] and (members or not incident.members):
             incidents[key] = replace(incident, members=members)
     return replace(
@@ -32,6 +31,13 @@ def within(memory: Memory, topology: Topology) -> Memory:
         verdicts={code: verdict for code, verdict in memory.verdicts.items() if code in topology.communes},
         incidents=incidents,
     )
+
+
+def _belongs(commune: str, incident: Incident, topology: Topology) -> bool:
+    """Whether a commune is still in the inventory, and still behind the trunk that explained it."""
+    if commune not in topology.communes:
+        return False
+    return incident.kind is not RootKind.TRUNK or incident.root in topology.ancestors(commune)
 
 
 def remember_sight(memory: Memory, sight: Vantage, silent_since: float, now: float) -> Memory:

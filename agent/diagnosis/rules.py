@@ -236,7 +236,7 @@ def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
     for device in site.devices:
         seen = view.targets.get(device.target)
         reading = seen.readings.get(metrics.UPS_ON_BATTERY.name) if seen else None
-        if seen and seen.answered and reading and reading[0]:
+        if seen and seen.answered and reading and reading[0] and reading[1] == seen.at:  # read in this very beat
             found.append((Cause.ON_BATTERY, Evidence("ups_on_battery", f"{device.id} feeds its load from the battery")))
         if seen and seen.state is TargetState.DOWN and _missed_while_linked(view, seen, links):
             found.append((Cause.DEVICE, Evidence("device_down", f"{device.id} does not answer while the link does")))

@@ -200,6 +200,13 @@ def test_at_its_return_a_commune_is_up_or_still_dark_for_the_cause_that_was_said
     assert story.history == ["opened commune/01786", "closed commune/01786"]
 
 
+def test_an_old_reading_of_a_ups_does_not_hold_for_ever(story: Story) -> None:
+    story.ups["device/01786/ups"] = battery(0.5, 600)
+    assert story.go(1).state("01786") == (CommuneState.DEGRADED, (Cause.ON_BATTERY,))
+    story.ups["device/01786/ups"] = {}  # it answers, but its battery group cannot be read any more
+    assert story.go(1).state("01786") == (CommuneState.UP, ())
+
+
 def test_a_full_battery_rules_power_out_until_its_runtime_is_over(story: Story) -> None:
     story.ups["device/01786/ups"] = battery(0.95, 100)
     story.go(1).cut("01786").go(6)
@@ -419,6 +426,20 @@ def test_memory_survives_a_round_trip_through_json(story: Story) -> None:
     story.cut("01786").go(6)
     kept = TypeAdapter(Memory)
     assert kept.validate_json(kept.dump_json(story.memory)) == story.memory
+
+
+def test_a_commune_moved_to_another_trunk_leaves_the_incident_of_the_old_one(story: Story) -> None:
+    story.silent.add("trunk/ring-west")
+    story.cut(*CODES).go(6)
+    moved = replace(story.topology.communes["01290"], trunk=None)
+    story.topology = replace(story.topology, communes={**story.topology.communes, "01290": moved})
+    assert story.go(1).open() == {"commune/01290": ["01290"], "trunk/ring-west": list(CODES[1:])}
+
+
+def test_an_unprobed_trunk_that_leaves_the_inventory_takes_its_incident_along() -> None:
+    story = told({code: site(code, "valley") for code in CODES}, {"valley": Trunk()}).cut(*CODES).go(6)
+    story.topology = replace(story.topology, trunks={})
+    assert set(story.go(1).open()) == {f"commune/{code}" for code in CODES}
 
 
 def test_an_incident_whose_members_leave_the_inventory_is_withdrawn(story: Story) -> None:

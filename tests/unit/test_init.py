@@ -51,6 +51,12 @@ def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "cao-bang.yaml").read_text(encoding="utf-8") == "mine\n"
 
 
+def test_a_file_in_place_of_the_folder_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("", encoding="utf-8")
+    with pytest.raises(Unusable, match=r"here is a file; name a folder with -o"):
+        init("04", tmp_path / "here")
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

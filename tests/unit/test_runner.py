@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 
@@ -137,6 +138,26 @@ async def test_targets_that_stay_the_same_go_on_while_others_come_and_go() -> No
     stayed = [result.memory for result in reports.of("stays")]
     assert stayed == list(range(1, len(stayed) + 1))
     assert len(reports.of("goes")) == gone
+
+
+async def test_a_probe_that_swallows_its_cancellation_ends_all_the_same() -> None:
+    answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.Event()
+
+    async def check(_: NoSettings, __: object, ___: Beat) -> Result:
+        waiting.set()
+        with contextlib.suppress(asyncio.CancelledError):  # as wait_for of 3.11 does when its result comes as well
+            await answered
+        return Result()
+
+    reports = Reports(1)
+    runner = Runner({"deaf": Kind("deaf", NoSettings, check)}, NO_NET, SystemClock(), reports)
+    task = asyncio.create_task(runner.run([target("a", "deaf")]))
+    await asyncio.wait_for(waiting.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+    assert reports.results == []
 
 
 async def test_a_target_whose_settings_change_begins_anew() -> None:

@@ -24,6 +24,7 @@ def test_a_systemd_credential_is_read_where_systemd_puts_it(tmp_path: Path, monk
     [
         (SecretSource(env="LIENXA_NOT_SET"), "the environment variable LIENXA_NOT_SET is not set"),
         (SecretSource(file="none"), "the secret file /nowhere/none cannot be read: No such file or directory"),
+        (SecretSource(file="a\0b"), "the secret file /nowhere/a\0b cannot be read: embedded null byte"),
         (
             SecretSource(credential="snmp"),
             "systemd gave no credentials; add `LoadCredential=snmp:/path` to the unit",

@@ -52,7 +52,15 @@ def test_what_is_remembered_for_speed_does_not_grow() -> None:
     for number in range(1000):
         own = (f"firmware {number}", "1.3.6.1.4.1.9", "router")
         table.put("one", {"commune": "01290"}, [Reading(metrics.DEVICE_INFO, 1, own)])
-    assert sum(len(prefixes) for prefixes in table._prefixes.values()) == 1
+    assert sum(len(prefixes) for _, prefixes in table._prefixes.values()) == 1
+
+
+def test_an_owner_whose_identity_changes_is_written_with_the_new_one() -> None:
+    table = SeriesTable("04")
+    for medium in ("lte", "fibre"):
+        table.put("one", {**LINK, "medium": medium}, [Reading(metrics.LINK_SENT, 1)])
+    ((_, labels),) = samples(table)
+    assert dict(labels)["medium"] == "fibre"
 
 
 def test_infinity_is_written_as_prometheus_reads_it() -> None:
