@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     except Unusable as error:
         print(f"lienxa: {error}", file=sys.stderr)
         return UNUSABLE
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         return 1
     return code
 
