@@ -74,7 +74,7 @@ class Monitor:
         self._changes.append(
             Change(
                 target=target.id,
-                at=self._clock.monotonic(),
+                at=started,
                 state=after.state,
                 since=after.since,
                 answered=result.grade in {TargetState.UP, TargetState.DEGRADED},

@@ -91,7 +91,8 @@ class Topology:
 class Change:
     """What a beat says of one target: its damped state since when, and new readings (metric family -> plain value).
 
-    `answered` is whether this beat reached the target at all; a beat that failed for a reason of ours did not either.
+    `at` is when the beat began: one that took long says nothing of what happened while it lasted. `answered` is whether
+    this beat reached the target at all; a beat that failed for a reason of ours did not either.
     """
 
     target: str

@@ -99,7 +99,7 @@ def test_cutting_a_trunk_of_twenty_communes_is_one_incident_and_one_notification
     trunk, behind = trunk_of_twenty()
     province.act(cut=trunk)
     province.wait(lambda: bool(province.notified("firing")), "the notification of the trunk")
-    assert province.incidents() == {f"trunk/{trunk}": behind}
+    province.wait(lambda: province.incidents() == {f"trunk/{trunk}": behind}, "all communes behind it in one incident")
     assert {province.verdict(code)[1][0] for code in behind} == {"trunk"}
     province.act(restore=trunk)
     province.wait(lambda: bool(province.notified("resolved")), "the notification of the recovery")

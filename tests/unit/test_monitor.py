@@ -118,3 +118,15 @@ def test_after_a_reload_what_left_the_inventory_leaves_the_page_and_the_rest_goe
     counts = page.get("lienxa_target_results_total", commune="01294", reason="ok")
     assert list(counts.values()) == [7]
     assert page.get("lienxa_commune_state", commune="01294", state="up") == {(): 1}
+
+
+def test_a_device_that_was_asked_before_the_silence_and_timed_out_after_it_proves_no_life() -> None:
+    page = Page()
+    page.beat(values={"device/01290/ups": MAINS})
+    asked = page.clock.now
+    (ups,) = (target for target in page.plan.targets if target.id == "device/01290/ups")
+    for _ in range(5):
+        page.beat({"link/01290/primary", "device/01290/ups"})
+    page.monitor.report(ups, Result(Reason.PARTIAL), asked)
+    page.monitor.round()
+    assert page.get("lienxa_commune_state", commune="01290", state="down") == {(): 1}
