@@ -17,9 +17,8 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
-from agent.document import InventoryError
 from agent.errors import Unusable
-from agent.inventory import load
+from agent.inventory import InventoryError, folder_of, load
 from agent.monitor import Monitor
 from agent.net import OpenNet, SystemClock, asker, open_net, resolvers
 from agent.plan import Plan, plan
@@ -57,7 +56,7 @@ class _Loaded:
 
 def _load(inventory: Path) -> _Loaded:
     province = load(inventory)
-    return _Loaded(province, plan(province, asker(province, inventory.parent)))
+    return _Loaded(province, plan(province, asker(province, folder_of(inventory))))
 
 
 async def _run(inventory: Path, loaded: _Loaded, host: str, port: int) -> None:

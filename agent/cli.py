@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from agent.document import InventoryError
 from agent.errors import Unusable
+from agent.findings import findings
 from agent.init import init
-from agent.inventory import load, warnings
+from agent.inventory import InventoryError, folder_of, load
 from probes.language import LANGUAGES
 from probes.names import AGENT_PORT
 from probes.registry import KINDS
@@ -125,7 +125,7 @@ def _add_lab(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _validate(arguments: argparse.Namespace) -> int:
     province = load(arguments.inventory)
-    for warning in warnings(province):
+    for warning in findings(province):
         print(f"{arguments.inventory}: warning: {warning}", file=sys.stderr)
     links = sum(len(commune.links) for commune in province.communes)
     devices = sum(len(commune.devices) for commune in province.communes)
@@ -143,7 +143,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if watch_s is not None and not 0 < watch_s <= LONGEST_WATCH_S:
         raise Unusable(f"--watch {watch_s:g}: must be more than 0 and at most {LONGEST_WATCH_S} seconds")
     choice = Choice(arguments.commune, arguments.target, arguments.kind)
-    folder = arguments.inventory.parent
+    folder = folder_of(arguments.inventory)
     return check(load(arguments.inventory), folder, choice, as_json=arguments.json, watch_s=watch_s)
 
 

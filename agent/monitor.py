@@ -120,7 +120,7 @@ class Monitor:
             self._describe_one("trunk", trunk.id, {}, Reading(metrics.TRUNK_INFO, 1, own_words))
         for service in self._province.services:
             name = (service.name or service.id,)
-            self._describe_one("service", service.id, {"path": service.path}, Reading(metrics.SERVICE_INFO, 1, name))
+            self._describe_one("service", service.id, {"path": service.via}, Reading(metrics.SERVICE_INFO, 1, name))
 
     def _describe_one(self, label: str, name: str, more: Mapping[str, str], info: Reading) -> None:
         owner = f"inventory/{label}/{name}"

@@ -15,8 +15,8 @@ import aiohttp
 from agent.errors import Unusable
 from agent.plan import Ask
 from agent.secrets import SecretError, secrets_of
-from probes.model import Device, Province
-from probes.ports import Clock, SnmpAgent
+from probes.model import Device, Province, SnmpCommunity, SnmpUser
+from probes.ports import NO_SECRET, Clock, SnmpAgent
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.snmp import SnmpSessions
@@ -63,15 +63,19 @@ def asker(province: Province, folder: Path) -> Ask:
         raise Unusable(str(error)) from None
 
     def ask(device: Device) -> SnmpAgent:
-        credential = province.credentials[device.credential]
+        credential, secret = province.credentials[device.credential], secrets[device.credential]
+        if isinstance(credential, SnmpCommunity):
+            return SnmpAgent(device.address, device.port, credential.version, community=secret["community"])
+        assert isinstance(credential, SnmpUser)  # noqa: S101  # the inventory's check lets no other through
         return SnmpAgent(
-            address=device.address,
-            port=device.port,
-            version=credential.version,
-            user=credential.user or "",
+            device.address,
+            device.port,
+            credential.version,
+            user=credential.user,
             auth_protocol=credential.auth_protocol,
+            auth_key=secret.get("auth_key", NO_SECRET),
             privacy_protocol=credential.privacy_protocol,
-            **secrets[device.credential],
+            privacy_key=secret.get("privacy_key", NO_SECRET),
         )
 
     return ask

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent import diagnosis
-from probes.model import LATENCY_S, Device, Province
+from probes.model import LATENCY_S, Commune, Device, Province, Service, Thresholds, Timings
 from probes.ports import SnmpAgent
 from probes.registry import KINDS
 from probes.results import Target
@@ -34,41 +34,49 @@ def plan(province: Province, ask: Ask) -> Plan:
 
 def _targets(province: Province, ask: Ask) -> Iterator[Target]:
     timings = province.timings
-    pace = timings.link_packets / timings.link_beat_s
-
-    def ping(name: str, address: str, latency_s: float, **labels: str) -> Target:
-        settings = KINDS["icmp"].settings.model_validate(
-            {"address": address, "packets_per_s": pace, "latency_s": latency_s}
-        )
-        return Target(name, "icmp", settings, timings.link_beat_s, {**labels, "target": name, "kind": "icmp"})
-
     for address in province.references:
-        yield ping(f"reference/{address}", address, LATENCY_S["fibre"])
+        yield _ping(timings, f"reference/{address}", address)
     for trunk in province.trunks:
         if trunk.address is not None:
-            yield ping(_trunk(trunk.id), trunk.address, LATENCY_S["vsat"], trunk=trunk.id)
+            slow = Thresholds(latency_s=LATENCY_S["vsat"])
+            yield _ping(timings, _trunk(trunk.id), trunk.address, slow, trunk=trunk.id)
     for commune in province.communes:
-        for link in commune.links:
-            if link.address is not None:
-                yield ping(
-                    _link(commune.code, link.id),
-                    link.address,
-                    LATENCY_S[link.medium],
-                    commune=commune.code,
-                    link=link.id,
-                    medium=link.medium,
-                )
-        for device in commune.devices:
-            name = _device(commune.code, device.id)
-            groups = GROUPS.get(device.role, OTHER_GROUPS)
-            settings = KINDS["snmp"].settings.model_validate({"agent": ask(device), "groups": groups})
-            labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
-            yield Target(name, "snmp", settings, timings.device_beat_s, labels)
+        yield from _of_commune(province, commune, ask)
     for service in province.services:
-        name = _service(service.id)
-        settings = KINDS[service.kind].settings.model_validate(service.settings)
-        labels = {"service": service.id, "path": service.path, "target": name, "kind": service.kind}
-        yield Target(name, service.kind, settings, timings.service_beat_s, labels)
+        if service.connected:
+            yield _probe(province, service)
+
+
+def _of_commune(province: Province, commune: Commune, ask: Ask) -> Iterator[Target]:
+    for link in commune.links:
+        if link.address is not None:
+            labels = {"commune": commune.code, "link": link.id, "medium": link.medium}
+            yield _ping(province.timings, _link(commune.code, link.id), link.address, link.limits, **labels)
+    for device in commune.devices:
+        name = _device(commune.code, device.id)
+        groups = GROUPS.get(device.role, OTHER_GROUPS)
+        settings = KINDS["snmp"].settings.model_validate({"agent": ask(device), "groups": groups})
+        labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
+        yield Target(name, "snmp", settings, province.timings.device_beat_s, labels)
+    for service in commune.services:
+        if service.connected:
+            yield _probe(province, service, commune.code)
+
+
+def _ping(timings: Timings, name: str, address: str, limits: Thresholds = Thresholds(), **labels: str) -> Target:  # noqa: B008  # frozen
+    given = limits.model_dump(exclude_none=True)
+    pace = timings.link_packets / timings.link_beat_s
+    settings = KINDS["icmp"].settings.model_validate({"address": address, "packets_per_s": pace, **given})
+    return Target(name, "icmp", settings, timings.link_beat_s, {**labels, "target": name, "kind": "icmp"})
+
+
+def _probe(province: Province, service: Service, commune: str = "") -> Target:
+    """The target of a service: the province's own, or one inside a commune."""
+    name = _service(service.id, commune)
+    settings = KINDS[service.kind].settings.model_validate(service.settings)
+    labels = {"commune": commune, "service": service.id, "path": service.via, "target": name, "kind": service.kind}
+    beat_s = province.timings.service_beat_s if service.beat_s is None else service.beat_s
+    return Target(name, service.kind, settings, beat_s, {label: value for label, value in labels.items() if value})
 
 
 def _topology(province: Province) -> diagnosis.Topology:
@@ -84,6 +92,7 @@ def _topology(province: Province) -> diagnosis.Topology:
                 devices=tuple(
                     diagnosis.Device(device.id, _device(commune.code, device.id)) for device in commune.devices
                 ),
+                services=tuple(_service(service.id, commune.code) for service in commune.services if service.connected),
             )
             for commune in province.communes
         },
@@ -91,7 +100,9 @@ def _topology(province: Province) -> diagnosis.Topology:
             trunk.id: diagnosis.Trunk(trunk.parent, _trunk(trunk.id) if trunk.address is not None else None)
             for trunk in province.trunks
         },
-        services={service.id: diagnosis.Service(_service(service.id)) for service in province.services},
+        services={
+            service.id: diagnosis.Service(_service(service.id)) for service in province.services if service.connected
+        },
         references=tuple(f"reference/{address}" for address in province.references),
         link_beat_s=province.timings.link_beat_s,
         device_beat_s=province.timings.device_beat_s,
@@ -113,5 +124,5 @@ def _device(commune: str, device: str) -> str:
     return f"device/{commune}/{device}"
 
 
-def _service(service: str) -> str:
-    return f"service/{service}"
+def _service(service: str, commune: str = "") -> str:
+    return f"service/{commune}/{service}" if commune else f"service/{service}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from probes.model import Credential, SecretSource
-from probes.ports import NO_SECRET
 
 
 class SecretError(Exception):
@@ -40,12 +40,19 @@ def read_secret(source: SecretSource, folder: Path) -> SecretStr:
 
 
 def secrets_of(name: str, credential: Credential, folder: Path) -> dict[str, SecretStr]:
-    """The secrets of one named credential: `community`, `auth_key`, `privacy_key`, empty where it has none."""
+    """The secrets of one named credential, by its key: `community`, `auth_key`, `password`, `token` …"""
     secrets = {}
-    for part in ("community", "auth_key", "privacy_key"):
-        source: SecretSource | None = getattr(credential, part)
+    for part, source in sources_of(credential):
         try:
-            secrets[part] = read_secret(source, folder) if source else NO_SECRET
+            secrets[part] = read_secret(source, folder)
         except SecretError as error:
             raise SecretError(f"credentials.{name}.{part}: {error}") from None
     return secrets
+
+
+def sources_of(credential: Credential) -> Iterator[tuple[str, SecretSource]]:
+    """Every secret that a credential needs: its key, and where it is read from."""
+    for part in type(credential).model_fields:
+        source = getattr(credential, part)
+        if isinstance(source, SecretSource):
+            yield part, source

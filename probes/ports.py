@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 import aiohttp
@@ -23,6 +25,55 @@ class Clock(Protocol):
     def wall(self) -> float:
         """Seconds since 1970 (UTC)."""
         ...
+
+
+class PingErrorKind(StrEnum):
+    """What an ICMP error says of the request that it quotes: RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7, RFC 4443 3."""
+
+    NET_UNREACHABLE = "net_unreachable"
+    HOST_UNREACHABLE = "host_unreachable"
+    PROTOCOL_UNREACHABLE = "protocol_unreachable"
+    PORT_UNREACHABLE = "port_unreachable"
+    FRAGMENTATION_NEEDED = "fragmentation_needed"
+    PROHIBITED = "prohibited"
+    UNREACHABLE = "unreachable"
+    TTL_EXCEEDED = "ttl_exceeded"
+    REASSEMBLY_EXCEEDED = "reassembly_exceeded"
+
+
+SMALLEST_PING_BYTES, LARGEST_PING_BYTES = 28, 65_507
+"""Header, nonce, packet number and stream key; and what an IPv4 packet of 65,535 bytes leaves with 20 of header."""
+
+
+@dataclass(frozen=True, slots=True)
+class PingOptions:
+    """How the requests of one stream look; raises `ValueError` for what no packet can carry."""
+
+    dscp: int = 0
+    """Differentiated services code point, 0 to 63 (RFC 2474)."""
+    size_bytes: int = 64
+    """ICMP header and payload, without the IP header."""
+    dont_fragment: bool = False
+    """What does not fit is an error in place of fragments."""
+    source: str | None = None
+    """Address of this machine to send from; the routing table chooses unless given."""
+    ttl: int = 64
+    """Hops that a request may take (hop limit in IPv6)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit its field."""
+        for name, value, low, high in (
+            ("dscp", self.dscp, 0, 63),
+            ("size_bytes", self.size_bytes, SMALLEST_PING_BYTES, LARGEST_PING_BYTES),
+            ("ttl", self.ttl, 1, 255),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be {low} to {high}, not {value}")
+        if self.source is not None:
+            ip_address(self.source)
+
+
+PLAIN_PING = PingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +105,27 @@ class PingWindow:
 
     send_error: str | None = None
     """Why a request of the closing window could not leave this machine; such requests are not in `sent`."""
+    error_kind: PingErrorKind | None = None
+    """What the window's last ICMP error said; `error_hop` sent it."""
+    error_mtu: int | None = None
+    """Bytes that the next link takes, where the last error was about fragmentation and named them."""
+    reply_ttl: int | None = None
+    """TTL (hop limit) with which the last reply arrived: a change tells of another path."""
 
 
 class Pings(Protocol):
     """The ICMP engine: sends at its own pace, stamps in the kernel."""
 
-    async def window(self, stream: str, address: str, packets_per_s: float, *, continuous: bool = True) -> PingWindow:
-        """Close and return the window of a stream.
+    async def window(
+        self,
+        stream: str,
+        address: str,
+        packets_per_s: float,
+        *,
+        continuous: bool = True,
+        options: PingOptions = PLAIN_PING,
+    ) -> PingWindow:
+        """Close and return the window of a stream; with another address or other options it begins anew.
 
         A stream that does not run yet starts with a burst of five requests, and the window closes when their fates
         are final. A continuous stream goes on afterwards; it ends when nobody has asked for 3 windows' time.

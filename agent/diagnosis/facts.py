@@ -34,6 +34,8 @@ class Site:
     trunk: str | None = None
     links: tuple[Link, ...] = ()
     devices: tuple[Device, ...] = ()
+    services: tuple[str, ...] = ()
+    """Targets of the services inside the commune."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Topology:
         """Every target that the topology speaks of."""
         devices = (device.target for site in self.communes.values() for device in site.devices)
         services = (service.target for service in self.services.values())
-        return {*self.pinged(), *devices, *services, *self.references}
+        inside = (target for site in self.communes.values() for target in site.services)
+        return {*self.pinged(), *devices, *services, *inside, *self.references}
 
     def ancestors(self, commune: str) -> tuple[str, ...]:
         """The trunks that a commune lies behind, innermost first."""

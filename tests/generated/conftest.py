@@ -7,12 +7,12 @@ import pytest
 from probes.model import (
     Commune,
     Contacts,
-    Credential,
     Device,
     Link,
     Province,
     SecretSource,
     Service,
+    SnmpCommunity,
     Timings,
     Trunk,
 )
@@ -25,7 +25,7 @@ def province() -> Province:
         province="04",
         timings=Timings(),
         references=("10.4.0.1",),
-        credentials={"public": Credential(community=SecretSource(env="LIENXA_COMMUNITY"))},
+        credentials={"public": SnmpCommunity(community=SecretSource(env="LIENXA_COMMUNITY"))},
         trunks=(Trunk(id="ring-west", name="Vòng cáp quang phía Tây", address="10.4.0.2"),),
         communes=(
             Commune(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.document import InventoryError
-from agent.inventory import load, warnings
+from agent.findings import findings
+from agent.inventory import InventoryError, load
 from agent.runner import DEADLINE_S
 from probes.registry import KINDS
 
@@ -79,7 +79,7 @@ def test_a_good_inventory_becomes_a_province(tmp_path: Path) -> None:
          "not multicast, broadcast or unspecified"),
         ("medium: lte", "medium: 4g", "cao-bang.yaml:14: communes[0].links[1].medium: must be one of 'fibre', 'lte', "
          "'radio' or 'vsat', not '4g'"),
-        ("role: backup, ", "", "cao-bang.yaml:14: communes[0].links[1].id: 'primary' is given twice, first in links[0]; "
+        ("role: backup, ", "", "cao-bang.yaml:14: communes[0].links[1].id: 'primary' is given twice, first at line 13; "
          "keep one"),
         ("role: ups, ", "", "cao-bang.yaml:16: communes[0].devices[0].role: is required"),
         ("credential: devices", "credential: device", "cao-bang.yaml:16: communes[0].devices[0].credential: unknown "
@@ -88,12 +88,11 @@ def test_a_good_inventory_becomes_a_province(tmp_path: Path) -> None:
          "must be at most 65535"),
         ("parent: ring", "parent: spur", "cao-bang.yaml:8: trunks[1].parent: a trunk cannot lie behind itself: "
          "spur -> spur"),
-        ("{env: SNMP_COMMUNITY}", "public", "cao-bang.yaml:5: credentials.devices.community: must be a mapping "
-         "(`key: value` lines)"),
+        ("{env: SNMP_COMMUNITY}", "public", "cao-bang.yaml:5: credentials.devices.community: a secret never stands in an inventory; "
+         "put it into a file that only lienxa may read, and write {file: NAME}, or {env: VARIABLE}, or {credential: NAME} for systemd's"),
         ("{env: SNMP_COMMUNITY}", "{env: A, file: b}", "cao-bang.yaml:5: credentials.devices.community: must name exactly "
          "one of file, env, credential"),
-        ("community: {env: SNMP_COMMUNITY}", "version: v3", "cao-bang.yaml:5: credentials.devices: v3 needs a user, "
-         "and no community"),
+        ("community: {env: SNMP_COMMUNITY}", "version: v3", "cao-bang.yaml:5: credentials.devices.user: is required"),
         ("kind: http", "kind: htpp", "cao-bang.yaml:18: services[0].kind: unknown kind 'htpp'; did you mean 'http'? "
          "(known: http, icmp, tcp)"),
         ("link_beat_s: 2", "link_beat_s: 0", "cao-bang.yaml:2: timings.link_beat_s: must be more than 0"),
@@ -104,10 +103,10 @@ def test_a_good_inventory_becomes_a_province(tmp_path: Path) -> None:
          "start with `- `)"),
         ("references: [10.4.0.1]", "references: [10.4.0.1]\nreferences: []", "cao-bang.yaml:4: references: given twice, "
          "first at line 3; keep one"),
-        ("[10.4.0.1]", "[10.4.0.1, 10.4.0.2, 10.4.0.1]", "cao-bang.yaml:3: references[2]: '10.4.0.1' is given twice, first in "
-         "references[0]; keep one"),
-        ("[10.4.0.1]", '["2001:db8::1", "2001:0db8:0::1"]', "cao-bang.yaml:3: references[1]: '2001:db8::1' is given twice, first in "
-         "references[0]; keep one"),
+        ("[10.4.0.1]", "[10.4.0.1, 10.4.0.2, 10.4.0.1]", "cao-bang.yaml:3: references[2]: '10.4.0.1' is given twice, first at "
+         "line 3; keep one"),
+        ("[10.4.0.1]", '["2001:db8::1", "2001:0db8:0::1"]', "cao-bang.yaml:3: references[1]: '2001:db8::1' is given twice, first at "
+         "line 3; keep one"),
         ("profile: fast", "profile: [1]", "cao-bang.yaml:2: timings: profile must be one of default, fast"),
         ("references: [10.4.0.1]", "contacts: {webhook_url: chat.example}", "cao-bang.yaml:3: contacts.webhook_url: must be a URL such as https://portal.example/health"),
         ("references: [10.4.0.1]", 'contacts: {webhook_url: "ftp://chat.example/"}', "cao-bang.yaml:3: contacts.webhook_url: must be a URL such as https://portal.example/health"),
@@ -164,14 +163,14 @@ def test_what_is_no_inventory_at_all_is_refused_in_words(
 def test_an_inventory_without_references_is_valid_and_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "cao-bang.yaml"
     file.write_text(GOOD, encoding="utf-8")
-    assert warnings(load(file)) == []
+    assert findings(load(file)) == []
     for few in ("references: []", ""):
         file.write_text(GOOD.replace("references: [10.4.0.1]", few), encoding="utf-8")
-        assert warnings(load(file)) == [
+        assert findings(load(file)) == [
             "no references: the agent can tell its own blindness only when every link and trunk is silent; name one or two addresses close to it"
         ]
     file.write_text('province: "04"\n', encoding="utf-8")
-    assert warnings(load(file)) == []
+    assert findings(load(file)) == []
 
 
 def test_no_kind_may_wait_longer_than_the_runner_does() -> None:
@@ -186,7 +185,7 @@ def test_no_kind_may_wait_longer_than_the_runner_does() -> None:
 def test_a_file_that_is_not_there_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InventoryError, match="no such file"):
         load(tmp_path / "none.yaml")
-    with pytest.raises(InventoryError, match="is a folder; name the inventory file in it"):
+    with pytest.raises(InventoryError, match="no .yaml file lies in this folder"):
         load(tmp_path)
 
 

@@ -9,9 +9,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from agent.document import InventoryError
 from agent.init import init
-from agent.inventory import load
+from agent.inventory import InventoryError, load
 from agent.schema import schema
 from deploy import lab
 

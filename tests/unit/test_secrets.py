@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.secrets import SecretError, read_secret, secrets_of
-from probes.model import Credential, SecretSource
+from probes.model import SecretSource, SnmpCommunity
 
 
 def test_a_file_lies_beside_the_inventory_and_its_line_end_does_not_count(tmp_path: Path) -> None:
@@ -41,12 +41,12 @@ def test_a_missing_secret_is_told_with_a_way_out(
 
 
 def test_the_message_names_the_credential_and_its_part() -> None:
-    credential = Credential(community=SecretSource(env="LIENXA_NOT_SET"))
+    credential = SnmpCommunity(community=SecretSource(env="LIENXA_NOT_SET"))
     with pytest.raises(SecretError, match=r"^credentials\.lab\.community: the environment variable"):
         secrets_of("lab", credential, Path("/"))
 
 
 def test_a_secret_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMUNITY", "s3cret")
-    found = secrets_of("lab", Credential(community=SecretSource(env="COMMUNITY")), Path("/"))
+    found = secrets_of("lab", SnmpCommunity(community=SecretSource(env="COMMUNITY")), Path("/"))
     assert "s3cret" not in f"{found!r}{found['community']!s}"

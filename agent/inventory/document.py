@@ -1,8 +1,8 @@
-"""A YAML file as plain data that remembers the line of everything in it."""
+"""YAML as plain data that remembers the file and line of everything in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,17 @@ MAX_NODES = 500_000
 MAX_DEPTH = 50
 """Lists and mappings inside each other; libyaml's composer calls itself for each, and C code has no RecursionError."""
 
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 8 times faster where libyaml is there
+_Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 8 times faster where libyaml is there
+
+
+class _Loader(_Base):  # type: ignore[misc, valid-type]  # whichever of the two there is
+    """Dates stay text: the models read them, and say what is wrong with one that does not exist."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for sign, resolvers in _Base.yaml_implicit_resolvers.items()
+}
 _MEANINGLESS = (ValueError, ArithmeticError, LookupError, AttributeError, yaml.YAMLError)
 """What PyYAML's constructors raise on a text that is not of its tag: they take for granted that it is."""
 
@@ -31,22 +41,34 @@ class InventoryError(Exception):
         self.errors = errors
 
 
+Origin = tuple[Path, int]
+"""A file, and a line in it."""
+
+
 @dataclass(frozen=True)
 class Document:
-    """The data of one file with the line of each place."""
+    """Data with the origin of each place."""
 
     path: Path
     data: object
-    lines: dict[Place, int]
+    origins: Mapping[Place, Origin]
 
-    def error(self, place: Place, message: str) -> tuple[int, str]:
-        """One error line with its line number, for sorting; an unknown place counts as the nearest one around it."""
-        known = place
-        while known not in self.lines and known:
-            known = known[:-1]
-        line = self.lines.get(known, 1)
-        where = spelled(place)
-        return line, f"{self.path}:{line}: {where}: {message}" if where else f"{self.path}:{line}: {message}"
+    def origin(self, place: Place) -> Origin:
+        """Where a place stands; an unknown one counts as the nearest one around it."""
+        while place not in self.origins and place:
+            place = place[:-1]
+        return self.origins.get(place, (self.path, 1))
+
+    def error(self, place: Place, message: str) -> tuple[Origin, str]:
+        """One error line with its origin, for sorting."""
+        return told(self.origin(place), place, message)
+
+
+def told(origin: Origin, place: Place, message: str) -> tuple[Origin, str]:
+    """An error line for people, with its origin, for sorting."""
+    path, line = origin
+    where = spelled(place)
+    return origin, f"{path}:{line}: {where}: {message}" if where else f"{path}:{line}: {message}"
 
 
 def spelled(place: Place) -> str:
@@ -77,9 +99,9 @@ def read(path: Path) -> Document:
         root = loader.get_single_node()
         if root is None:
             raise InventoryError([f'{path}:1: the file is empty; start with `province: "04"`'])
-        lines: dict[Place, int] = {}
-        errors: list[tuple[int, str]] = []
-        data = _Builder(path, loader, lines, errors).build(root, ())
+        origins: dict[Place, Origin] = {}
+        errors: list[tuple[Origin, str]] = []
+        data = _Builder(path, loader, origins, errors).build(root, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -94,13 +116,11 @@ def read(path: Path) -> Document:
             loader.dispose()
     if errors:
         raise InventoryError([message for _, message in sorted(errors)])
-    return Document(path, data, lines)
+    return Document(path, data, origins)
 
 
 def _text(path: Path) -> str:
     try:
-        if path.is_dir():
-            raise InventoryError([f"{path}: is a folder; name the inventory file in it"])
         if path.stat().st_size > MAX_BYTES:
             raise InventoryError([f"{path}: larger than {MAX_BYTES // 1_000_000} MB; is it an inventory?"])
         return path.read_bytes().decode("utf-8-sig")
@@ -134,8 +154,8 @@ def _too_deep(path: Path, line: int) -> InventoryError:
 class _Builder:
     path: Path
     loader: yaml.SafeLoader
-    lines: dict[Place, int]
-    errors: list[tuple[int, str]]
+    origins: dict[Place, Origin]
+    errors: list[tuple[Origin, str]]
     nodes: int = 0
 
     def build(self, node: yaml.Node, place: Place) -> object:
@@ -144,7 +164,7 @@ class _Builder:
             raise yaml.MarkedYAMLError(problem=f"more than {MAX_NODES} values", problem_mark=node.start_mark)
         if len(place) > MAX_DEPTH:  # an alias of what it stands in has no end
             raise _too_deep(self.path, node.start_mark.line)
-        self.lines.setdefault(place, node.start_mark.line + 1)
+        self.origins.setdefault(place, self._origin(node))
         if isinstance(node, yaml.MappingNode):
             return {key: self.build(value, (*place, key)) for key, value in self._entries(node, place)}
         if isinstance(node, yaml.SequenceNode):
@@ -153,41 +173,29 @@ class _Builder:
             value: object = self.loader.construct_object(node)
             shown(value)  # refused for whole numbers of thousands of digits
         except _MEANINGLESS:
-            self.errors.append(
-                (
-                    node.start_mark.line,
-                    f"{self.path}:{node.start_mark.line + 1}: {spelled(place)}: "
-                    f"{shown(node.value)} has no meaning in YAML; write it in quotes",
-                )
-            )
+            self._refuse(node, place, f"{shown(node.value)} has no meaning in YAML; write it in quotes")
             return node.value
         return value
 
     def _entries(self, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, yaml.Node]]:
         seen: dict[str, int] = {}
         for key_node, value in node.value:
-            line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                self.errors.append((line, f"{self.path}:{line}: {spelled(place)}: a key must be plain text"))
+                self._refuse(key_node, place, "a key must be plain text")
                 continue
             key = str(key_node.value)
             if key == "<<":
-                self.errors.append(
-                    (
-                        line,
-                        f"{self.path}:{line}: {spelled(place)}: merge keys (`<<`) are not understood; "
-                        "write the keys out",
-                    )
-                )
+                self._refuse(key_node, place, "merge keys (`<<`) are not understood; write the keys out")
             elif key in seen:
-                self.errors.append(
-                    (
-                        line,
-                        f"{self.path}:{line}: {spelled((*place, key))}: given twice, first at line "
-                        f"{seen[key]}; keep one",
-                    )
-                )
+                self._refuse(key_node, (*place, key), f"given twice, first at line {seen[key]}; keep one")
             else:
-                seen[key] = line
-                self.lines[*place, key] = line
+                origin = self._origin(key_node)
+                seen[key] = origin[1]
+                self.origins[*place, key] = origin
                 yield key, value
+
+    def _origin(self, node: yaml.Node) -> Origin:
+        return self.path, node.start_mark.line + 1
+
+    def _refuse(self, node: yaml.Node, place: Place, message: str) -> None:
+        self.errors.append(told(self._origin(node), place, message))

@@ -1,0 +1,120 @@
+"""How devices and services are asked; the secrets themselves never stand in an inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from probes.model.base import Settings, Text
+
+
+class SecretSource(Settings):
+    """Where a secret is read from: exactly one of `file`, `env`, `credential`."""
+
+    file: str | None = Field(None, examples=["snmp-community"])
+    """A file that only lienxa may read; relative to the inventory."""
+    env: str | None = Field(None, examples=["LIENXA_SNMP_COMMUNITY"])
+    """An environment variable."""
+    credential: str | None = Field(None, examples=["snmp-community"])
+    """A name below systemd's `$CREDENTIALS_DIRECTORY` (`LoadCredential=`)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_inline(cls, data: Any) -> Any:
+        if isinstance(data, str | int | float):
+            raise ValueError(  # noqa: TRY004  # pydantic turns it into an error of the inventory
+                "a secret never stands in an inventory; put it into a file that only lienxa may read, "
+                "and write {file: NAME}, or {env: VARIABLE}, or {credential: NAME} for systemd's"
+            )
+        return data
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SecretSource:
+        if sum(source is not None for source in (self.file, self.env, self.credential)) != 1:
+            raise ValueError("must name exactly one of file, env, credential")
+        return self
+
+
+class SnmpCommunity(Settings):
+    """SNMP v1 or v2c (RFC 1157, 1901): whoever listens on the way can read the community."""
+
+    version: Literal["v1", "v2c"] = "v2c"
+    community: SecretSource = Field(examples=[{"file": "snmp-community"}])
+
+
+class SnmpUser(Settings):
+    """SNMP v3 with the user-based security model (RFC 3414): nothing secret crosses the link."""
+
+    version: Literal["v3"]
+    user: Text = Field(examples=["lienxa"])
+    auth_protocol: Literal["md5", "sha1", "sha224", "sha256", "sha384", "sha512"] | None = None
+    auth_key: SecretSource | None = Field(None, examples=[{"file": "snmp-auth"}])
+    privacy_protocol: Literal["des", "aes128", "aes192", "aes256"] | None = None
+    privacy_key: SecretSource | None = Field(None, examples=[{"file": "snmp-privacy"}])
+
+    @model_validator(mode="after")
+    def _complete(self) -> SnmpUser:
+        if (self.auth_protocol is None) != (self.auth_key is None):
+            raise ValueError("auth_protocol and auth_key go together")
+        if (self.privacy_protocol is None) != (self.privacy_key is None):
+            raise ValueError("privacy_protocol and privacy_key go together")
+        if self.privacy_key is not None and self.auth_key is None:
+            raise ValueError("privacy needs authentication: add auth_protocol and auth_key (RFC 3414)")
+        return self
+
+
+class HttpBasic(Settings):
+    """HTTP basic authentication (RFC 7617)."""
+
+    user: Text = Field(examples=["lienxa"])
+    password: SecretSource = Field(examples=[{"file": "portal-password"}])
+
+
+class HttpBearer(Settings):
+    """An HTTP bearer token (RFC 6750)."""
+
+    token: SecretSource = Field(examples=[{"env": "LIENXA_PORTAL_TOKEN"}])
+
+
+class ClientCertificate(Settings):
+    """A TLS client certificate, as gateways of the data sharing platform ask for it."""
+
+    certificate: str = Field(examples=["lienxa.crt"])
+    """PEM file with the certificate and its chain; relative to the inventory."""
+    key: SecretSource = Field(examples=[{"file": "lienxa.key"}])
+    """The private key, PEM."""
+
+
+_TAGS: Mapping[type[Settings], str] = MappingProxyType(
+    {model: f"<{model.__name__}>" for model in (SnmpCommunity, SnmpUser, HttpBasic, HttpBearer, ClientCertificate)}
+)
+"""In angle brackets, so that nobody takes them for a key where pydantic puts them into a place."""
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, Settings):
+        return _TAGS.get(type(value), _TAGS[SnmpCommunity])
+    keys = value if isinstance(value, Mapping) else {}
+    if "password" in keys:
+        return _TAGS[HttpBasic]
+    if "token" in keys:
+        return _TAGS[HttpBearer]
+    if "certificate" in keys or "key" in keys:
+        return _TAGS[ClientCertificate]
+    return _TAGS[SnmpUser if keys.get("version") == "v3" else SnmpCommunity] if keys else _TAGS[SnmpCommunity]
+
+
+SnmpCredential = SnmpCommunity | SnmpUser
+HttpCredential = HttpBasic | HttpBearer | ClientCertificate
+Credential = Annotated[
+    Annotated[SnmpCommunity, Tag("<SnmpCommunity>")]
+    | Annotated[SnmpUser, Tag("<SnmpUser>")]
+    | Annotated[HttpBasic, Tag("<HttpBasic>")]
+    | Annotated[HttpBearer, Tag("<HttpBearer>")]
+    | Annotated[ClientCertificate, Tag("<ClientCertificate>")],
+    Discriminator(_tag),
+]
+"""Told apart by their keys: `password` is HTTP basic, `token` bearer, `certificate` a client's; all else is SNMP."""

@@ -1,0 +1,63 @@
+"""The whole inventory of one province: what its agent watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from probes.model.base import Identifier, IpAddress, Network, ProvinceCode, Settings, Several, WebUrl
+from probes.model.credentials import Credential
+from probes.model.places import Commune, Contact, SiteClass, Trunk
+from probes.model.services import KnownIssue, Service
+from probes.model.timings import Timings
+from probes.model.windows import PlannedCuts, Window
+
+Language = Literal["vi", "en", "fr"]
+
+
+class Contacts(Settings):
+    """Where notifications go, and whom to call for what."""
+
+    webhook_url: WebUrl | None = Field(None, examples=["http://127.0.0.1:9099/"])
+    """Where Alertmanager delivers this province's notifications."""
+    on_call: Contact | None = Field(None, examples=[{"name": "Trực hạ tầng số", "phone": "0206 3852 111"}])
+    """Who watches the province's systems, day and night."""
+    electricity: Contact | None = Field(None, examples=[{"name": "Điện lực Cao Bằng", "phone": "1900 6769"}])
+    """Whom to call about power cuts."""
+    carrier: Contact | None = Field(None, examples=[{"name": "Trung tâm điều hành mạng", "phone": "1800 8000"}])
+    """Whom to call about links and trunks."""
+
+
+def _languages(value: tuple[Language, ...]) -> tuple[Language, ...]:
+    if not value or len(set(value)) != len(value):
+        raise ValueError("must name each language once, at least one")
+    return value
+
+
+class Province(Settings):
+    """The whole inventory of one province: what its agent watches."""
+
+    province: ProvinceCode = Field(examples=["04"])
+    """Two digits in quotes."""
+    languages: Annotated[Several[Language], AfterValidator(_languages)] = ("vi", "en", "fr")
+    """Of dashboards and alert texts; the first is the one that people see first."""
+    timings: Timings = Timings()
+    references: Several[IpAddress] = Field((), examples=[["10.0.0.1"]])
+    """Addresses close to the agent; when none of them answers, the agent itself is blind."""
+    networks: Several[Network] = Field((), examples=[["10.4.0.0/16"]])
+    """Where links, devices and trunks have their addresses; one outside all of them is an error. None: anywhere."""
+    credentials: Mapping[Identifier, Credential] = Field(
+        default_factory=dict, examples=[{"devices": {"version": "v2c", "community": {"file": "snmp-community"}}}]
+    )
+    """How devices and services are asked, by a name of your own."""
+    site_classes: Mapping[Identifier, SiteClass] = Field(default_factory=dict)
+    """What communes of one kind have in common, by a name of your own."""
+    trunks: Several[Trunk] = ()
+    communes: Several[Commune] = ()
+    services: Several[Service] = ()
+    contacts: Contacts = Contacts()
+    maintenance: Several[Window] = ()
+    planned_cuts: PlannedCuts | None = None
+    known_issues: Several[KnownIssue] = ()
