@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import aiohttp
 from pydantic import SecretStr
 
 from probes.model import Settings
-from probes.results import Beat, Reason, Result
+from probes.results import Beat, Conditions, Reason, Result
 
 
 class Clock(Protocol):
@@ -111,6 +113,22 @@ class PingWindow:
     """Bytes that the next link takes, where the last error was about fragmentation and named them."""
     reply_ttl: int | None = None
     """TTL (hop limit) with which the last reply arrived: a change tells of another path."""
+    suspect: str | None = None
+    """Why the closing window proves nothing, in words: our own condition may explain what it lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class PingFigures:
+    """What one stream of echo requests has seen within the last `window_s` seconds; times in seconds."""
+
+    window_s: float
+    sent: int
+    received: int
+    rtt_s: tuple[float, float, float, float, float] | None = None
+    """Least, mean, 95th and 99th percentile, greatest; none without a reply."""
+    jitter_s: float | None = None
+    r_factors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By formula, as in `probes.quality.r_factors`; empty where the jitter is not known."""
 
 
 class Pings(Protocol):
@@ -137,6 +155,7 @@ SnmpValue = int | float | str | bytes
 
 
 NO_SECRET = SecretStr("")
+NO_CONDITIONS = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,24 +173,59 @@ class SnmpAgent:
     privacy_key: SecretStr = NO_SECRET
 
 
+@dataclass(frozen=True, slots=True)
+class HttpAuth:
+    """Who an HTTP probe says that it is: a user with a password, a bearer token, or a TLS client certificate."""
+
+    user: str = ""
+    password: SecretStr = NO_SECRET
+    token: SecretStr = NO_SECRET
+    certificate: str = field(default="", repr=False)
+    """With its chain, PEM."""
+    key: SecretStr = NO_SECRET
+    """The certificate's, PEM."""
+    context: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    """What shows the certificate: made of it outside the event loop, by `probes.protocols.http.client_context`."""
+
+
+class SnmpRows(dict[str, SnmpValue]):
+    """Values by object identifier; `reason` says why a walk ended before its time (`Reason.LOOP`), else none."""
+
+    reason: Reason | None = None
+
+
 class SnmpError(Exception):
     """A device gave no usable answer; `reason` says why, in the vocabulary's words."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        """`detail` is for people."""
+    def __init__(self, reason: Reason, detail: str = "", found: Mapping[str, SnmpValue] = MappingProxyType({})) -> None:
+        """`detail` is for people; `found` is what had been read before."""
         super().__init__(detail or reason)
         self.reason = reason
         self.detail = detail
+        self.found = found
 
 
 class Snmp(Protocol):
-    """SNMP sessions, shared and bounded in number."""
+    """SNMP sessions, shared and bounded in number.
 
-    async def get(self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float) -> Mapping[str, SnmpValue]:
-        """The objects that the device has among `oids`; raises `SnmpError` where it gives no usable answer."""
+    A call ends within `timeout_s`, or four times that where the `conditions` of the link ask for patience.
+    """
+
+    async def get(
+        self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float, *, conditions: Conditions = NO_CONDITIONS
+    ) -> SnmpRows:
+        """The objects that the device has among `oids`, asked in parts; raises `SnmpError` where there is none."""
         ...
 
-    async def walk(self, agent: SnmpAgent, oid: str, timeout_s: float, max_rows: int) -> Mapping[str, SnmpValue]:
+    async def walk(
+        self,
+        agent: SnmpAgent,
+        oid: str,
+        timeout_s: float,
+        max_rows: int,
+        *,
+        conditions: Conditions = NO_CONDITIONS,
+    ) -> SnmpRows:
         """The rows below `oid`, at most `max_rows`; stops where object identifiers stop increasing."""
         ...
 

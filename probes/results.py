@@ -24,9 +24,24 @@ class Reason(StrEnum):
     SLOW = "slow"
     LOSS = "loss"
     LATENCY = "latency"
+    JITTER = "jitter"
+    QUALITY = "quality"
     PARTIAL = "partial"
     SUSPECT = "suspect"
     INTERNAL = "internal"
+    # what an SNMP agent answers in place of values
+    NO_SUCH_OBJECT = "no_such_object"
+    TOO_BIG = "too_big"
+    GEN_ERR = "gen_err"
+    NO_ACCESS = "no_access"
+    UNKNOWN_USER = "unknown_user"
+    WRONG_DIGEST = "wrong_digest"
+    DECRYPTION_ERROR = "decryption_error"
+    UNSUPPORTED_LEVEL = "unsupported_level"
+    NOT_IN_TIME_WINDOW = "not_in_time_window"
+    UNKNOWN_ENGINE = "unknown_engine"
+    LOOP = "loop"
+    OTHER_ADDRESS = "other_address"
 
 
 class TargetState(StrEnum):
@@ -38,7 +53,35 @@ class TargetState(StrEnum):
     UNKNOWN = "unknown"
 
 
-DEGRADING = frozenset({Reason.OVERLOADED, Reason.SLOW, Reason.LOSS, Reason.LATENCY, Reason.PARTIAL})
+NOT_CONNECTED = "not_connected"
+"""In place of a target's state: a service that is planned and not live yet is not probed, and never down."""
+
+UNREADABLE = frozenset(
+    {
+        Reason.NO_SUCH_OBJECT,
+        Reason.TOO_BIG,
+        Reason.GEN_ERR,
+        Reason.NO_ACCESS,
+        Reason.UNKNOWN_USER,
+        Reason.WRONG_DIGEST,
+        Reason.DECRYPTION_ERROR,
+        Reason.UNSUPPORTED_LEVEL,
+        Reason.NOT_IN_TIME_WINDOW,
+        Reason.UNKNOWN_ENGINE,
+        Reason.LOOP,
+        Reason.OTHER_ADDRESS,
+    }
+)
+"""A device has answered, so it is not down; its answer or our credentials are of no use."""
+DEGRADING = UNREADABLE | {
+    Reason.OVERLOADED,
+    Reason.SLOW,
+    Reason.LOSS,
+    Reason.LATENCY,
+    Reason.JITTER,
+    Reason.QUALITY,
+    Reason.PARTIAL,
+}
 """Reasons with which a target still does its work, if badly."""
 BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})
 """Reasons that speak of the agent, not of the target."""
@@ -65,11 +108,20 @@ class Cause(StrEnum):
     UNEXPLAINED = "unexplained"
     LOSS = "loss"
     LATENCY = "latency"
+    JITTER = "jitter"
     ON_BACKUP = "on_backup"
     BACKUP_LOST = "backup_lost"
     ON_BATTERY = "on_battery"
     SERVICE = "service"
     VANTAGE = "vantage"
+
+
+class Overlay(StrEnum):
+    """What lies over a state: nothing, planned work, or a power cut that the electricity company announced."""
+
+    NONE = "none"
+    MAINTENANCE = "maintenance"
+    PLANNED = "planned"
 
 
 class RootKind(StrEnum):

@@ -1,4 +1,4 @@
-"""The ICMP engine: every stream of echo requests over one raw socket per family, paced, stamped by the kernel."""
+"""The ICMP engine: every stream of echo requests over one socket per family, paced, stamped by the kernel."""
 
 from __future__ import annotations
 
@@ -9,74 +9,145 @@ import itertools
 import math
 import secrets
 import time
-from collections import OrderedDict
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import replace
 from heapq import heappop, heappush, heapreplace
 
-from probes.ports import PingWindow
-from probes.protocols.icmp_packet import EchoV4, EchoV6, Identity
-from probes.protocols.icmp_socket import EchoSocket, IcmpUnavailable
-from probes.protocols.ping_series import PingSeries, round_trip_s
+from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
+from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
+from probes.protocols.icmp_access import IcmpUnavailable, described, is_raw, open_edge
+from probes.protocols.icmp_packet import TURNS, EchoV4, EchoV6, Identity, Quote
+from probes.protocols.icmp_socket import Edge, Send, replies_held
+from probes.protocols.icmp_transmit import SendDelays
+from probes.protocols.ping_fates import Fates
+from probes.protocols.ping_health import PingHealth, WitnessSeries
+from probes.protocols.ping_refusal import refusal_of, why_unsent
+from probes.protocols.ping_series import PingSeries
 from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
+from probes.protocols.ping_watch import Watch, clock_offset_ns
 from probes.protocols.tcp import meaning
 
 __all__ = ["IcmpEngine", "IcmpUnavailable"]
 
 TICK_S = 0.01
 """Shortest time between two rounds of sending: what falls due within it leaves together."""
-BATCH = 256
-"""Most requests sent, and most replies read, before other work gets its turn."""
-LATE_MEMORY_S = 10.0
-"""How long after its time-out a request is remembered, so that a late reply is told from a duplicate."""
+READ_BATCH = 256
+"""Most replies read before other work gets its turn."""
+LEAST_BURST, CATCH_UP = 16, 2
+"""Most requests of one round: so many, and so many times a round's share of all streams' paces."""
+ROTATION_S = 300.0
+"""How long requests carry ids of one block. Far above the time-out, as only the block before is remembered."""
+UNSURE_NS = 200_000
+"""A request whose sending took longer was interrupted, before or after it left: its reply's time says nothing."""
+LOOPBACKS = {4: "127.0.0.1", 6: "::1"}
+"""By IP version."""
+LOOPBACK_PER_S = 1.0
+SAMPLE_NS = 100_000_000
+"""Time between two requests whose transmit stamp is asked for."""
+DOUBT = 1000
+"""After two interrupted sendings among so many requests, so many more are stamped: a busy machine interrupts many."""
 
 
 class IcmpEngine:
     """Implements `probes.ports.Pings`. `open()` inside a running loop, `close()` at the end."""
 
-    def __init__(self, timeout_s: float = 2.0, identity: Identity | None = None) -> None:
+    def __init__(
+        self,
+        timeout_s: float = 2.0,
+        identity: Identity | None = None,
+        rotation_s: float = ROTATION_S,
+        offset_ns: Callable[[], int] = clock_offset_ns,
+    ) -> None:
         """`timeout_s` holds for every request; `identity` is drawn at random unless given."""
-        self._timeout_s = timeout_s
-        self._timeout_ns = int(timeout_s * 1e9)
-        self._identity = identity or Identity(secrets.randbelow(0xFFFF) + 1, secrets.randbits(64))
-        self._edges: dict[int, EchoSocket] = {}  # by IP version
+        self._identity = identity or Identity(_a_block(()), secrets.randbits(64))
+        self._rotation_s = rotation_s
+        self._rotate_at = math.inf
+        self._edges: dict[int, Edge] = {}  # by IP version
+        self._delays: dict[int, SendDelays] = {}  # the same
+        self._sample_due_ns = 0
+        self._interrupted = self._stamp_until = 0  # packet numbers
         self._streams: dict[str, PingStream] = {}
-        self._by_key: dict[int, PingStream] = {}
+        self.health = PingHealth(timeout_s)
+        """Whether the windows can be trusted."""
+        self._offset_ns = offset_ns
+        self._watch = Watch(self.health, self._edges, offset_ns)
+        self._fates = Fates(timeout_s, self.health)
         self._heap: list[tuple[float, int, PingStream]] = []
-        # packet number -> stream, sent on the realtime clock (ns), sent on the monotonic clock (ns)
-        self._outstanding: dict[int, tuple[PingStream, int, int]] = {}
-        # packet number -> stream, sent on the monotonic clock (ns): what may still be answered late
-        self._expired: OrderedDict[int, tuple[PingStream, int]] = OrderedDict()
-        self._number = 1
-        self._oldest = 1  # no number below it is outstanding
+        self._packets_per_s = 0.0  # of all streams
         self._keys = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.stray = 0
-        """Replies to our id that match no request of ours."""
         self.send_errors = 0
         """Requests that could not leave this machine; they count for no stream's loss."""
+        self.unsure_sends = 0
+        """Requests whose send stamp may be wrong by more than `UNSURE_NS`."""
+        self.lateness_counts = [0] * (len(LATENESS_BUCKETS_S) + 1)
+        """Of requests behind their schedule, by `LATENESS_BUCKETS_S`; the last one is the rest."""
+        self.lateness_sum_s = 0.0
 
     @property
     def socket_drops(self) -> int:
-        """Replies that the kernel dropped because our receive buffer was full (SO_RXQ_OVFL)."""
+        """Replies that the kernel dropped because our receive buffer was full; see `icmp_socket.Drops`."""
         return sum(edge.drops for edge in self._edges.values())
 
     @property
+    def stray(self) -> int:
+        """See `Fates.stray`."""
+        return self._fates.stray
+
+    @property
+    def forged(self) -> int:
+        """See `Fates.forged`."""
+        return self._fates.forged
+
+    @property
+    def raw(self) -> bool:
+        """Whether raw sockets are in use; if not, unprivileged datagram sockets."""
+        return is_raw(self._edges)
+
+    @property
     def receive_buffer_bytes(self) -> int:
-        """Real size of the IPv4 socket's receive buffer; 0 while closed."""
-        return self._edges[4].buffer_bytes if 4 in self._edges else 0
+        """Real size of the smallest receive buffer; 0 while closed."""
+        return min((edge.buffer_bytes for edge in self._edges.values()), default=0)
+
+    @property
+    def receive_buffer_replies(self) -> int:
+        """About how many replies that buffer holds at one time."""
+        return replies_held(self.receive_buffer_bytes)
+
+    @property
+    def send_delay(self) -> tuple[tuple[int, ...], float]:
+        """Counts by `SEND_DELAY_BUCKETS_S` (the last one is the rest) and the sum in seconds, of a sample."""
+        counts = [0] * (len(SEND_DELAY_BUCKETS_S) + 1)
+        for delays in self._delays.values():
+            delays.collect()
+            counts = [so_far + more for so_far, more in zip(counts, delays.counts, strict=True)]
+        return tuple(counts), sum(delays.total_s for delays in self._delays.values())
+
+    def describe(self) -> str:
+        """For the log at start: the method, what is missing for a better one, what the buffer holds."""
+        return described(self._edges)
 
     def open(self) -> None:
         """Open the sockets; raises `IcmpUnavailable`. Without IPv6 on this machine, IPv6 targets stay unsent."""
         self._loop = asyncio.get_running_loop()
-        self._edges[4] = EchoSocket(EchoV4(self._identity))
+        self._edges[4] = open_edge(EchoV4(self._identity))
         with contextlib.suppress(OSError, IcmpUnavailable):
-            self._edges[6] = EchoSocket(EchoV6(self._identity))
-        for edge in self._edges.values():
+            self._edges[6] = open_edge(EchoV6(self._identity))
+        for version, edge in self._edges.items():
             self._loop.add_reader(edge.fileno(), self._drain, edge)
+            if self.raw:
+                with contextlib.suppress(OSError):  # a kernel without transmit stamps
+                    self._delays[version] = SendDelays(edge.echo)
+        self._rotate_at = time.monotonic() + self._rotation_s
+        self._watch.look()
+        self._watch.start(self._loop)
 
     def close(self) -> None:
         """Stop sending, close the sockets, release whoever waits for a window."""
+        self._watch.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer, self._timer_due = None, math.inf
@@ -87,49 +158,93 @@ class IcmpEngine:
             if self._loop is not None:
                 self._loop.remove_reader(edge.fileno())
             edge.close()
+        for delays in self._delays.values():
+            delays.close()
         self._edges.clear()
+        self._delays.clear()
         self._heap.clear()
-        self._outstanding.clear()
-        self._expired.clear()
+        self._fates.clear()
 
-    async def window(self, stream: str, address: str, packets_per_s: float, *, continuous: bool = True) -> PingWindow:
-        """See `probes.ports.Pings`. A stream whose address changes begins anew."""
+    async def window(
+        self,
+        stream: str,
+        address: str,
+        packets_per_s: float,
+        *,
+        continuous: bool = True,
+        options: PingOptions = PLAIN_PING,
+    ) -> PingWindow:
+        """See `probes.ports.Pings`."""
         flow = self._streams.get(stream)
-        if flow is not None and flow.address != address:
+        if flow is not None and (flow.address, flow.options) != (address, options):
             self._drop(flow)
             flow = None
         if flow is None:
-            flow = self._start(stream, address, packets_per_s)
+            flow = self._start(stream, address, packets_per_s, options)
         else:
             flow.ask(time.monotonic())
         if flow.interval_s != 1 / packets_per_s:
+            self._packets_per_s += packets_per_s - 1 / flow.interval_s
             flow.interval_s = 1 / packets_per_s
             flow.series.resize(packets_per_s)
         try:
             if flow.burst is not None:
                 await flow.settled.wait()
-            return flow.series.close(time.monotonic())
+            return self._trusted(flow.series.close(time.monotonic()))
         finally:
             if not continuous:
                 self._drop(flow)
 
-    def _start(self, name: str, address: str, packets_per_s: float) -> PingStream:
+    def figures(self, stream: str) -> PingFigures | None:
+        """What a stream has seen within the last five minutes; none where it does not run."""
+        flow = self._streams.get(stream)
+        return flow.series.figures(time.monotonic()) if flow is not None else None
+
+    async def loopback(self) -> dict[str, PingWindow]:
+        """The window of each of this machine's loopback addresses: its loss is our own. They run while asked for."""
+        return {
+            address: await self.window(_witness(address), address, LOOPBACK_PER_S)
+            for version, address in LOOPBACKS.items()
+            if version in self._edges
+        }
+
+    def _trusted(self, window: PingWindow) -> PingWindow:
+        """With what is known only here: where all replies came, and none with a time, latency is not known."""
+        if window.suspect or window.rtts_s or not 0 < window.received == window.sent:
+            return window
+        return replace(window, suspect=self.health.why_untimed(time.monotonic()))
+
+    def _start(self, name: str, address: str, packets_per_s: float, options: PingOptions) -> PingStream:
         if self._loop is None:
             raise RuntimeError("the ICMP engine is not open")
-        edge = self._edges.get(ipaddress.ip_address(address).version)
+        host = ipaddress.ip_address(address)
+        refusal = refusal_of(host, options, self._edges)
+        edge = None if refusal else self._edges[host.version]
+        send: Send | None = None
+        if edge is not None:
+            try:
+                send = edge.sender(options)
+            except OSError as error:
+                edge, refusal = None, meaning(error)
         now = time.monotonic()
         key = next(self._keys) & 0xFFFFFFFF
+        interval_s = 1 / packets_per_s
+        witness = name == _witness(address)
+        series = WitnessSeries(packets_per_s, host.version, self.health) if witness else PingSeries(packets_per_s)
         stream = PingStream(
-            name, key, address, 1 / packets_per_s, edge, PingSeries(packets_per_s), now, now + FIRST_WINDOWS_S
+            name, key, address, str(host), interval_s, options, edge, send, refusal, series, now, now + FIRST_WINDOWS_S
         )
-        self._streams[name] = self._by_key[key] = stream
+        self._streams[name] = self._fates.streams[key] = stream
+        self._packets_per_s += packets_per_s
         heappush(self._heap, (now, key, stream))
         self._arm()
         return stream
 
     def _drop(self, stream: PingStream) -> None:
-        stream.running = False
-        self._by_key.pop(stream.key, None)
+        if stream.running:
+            stream.running = False
+            self._packets_per_s -= 1 / stream.interval_s
+        self._fates.streams.pop(stream.key, None)
         if self._streams.get(stream.name) is stream:
             del self._streams[stream.name]
 
@@ -138,14 +253,17 @@ class IcmpEngine:
         self._timer, self._timer_due = None, math.inf
         try:
             self._send_due()
-            self._expire()
+            self._fates.expire(self._drain_all)
         finally:  # whatever happens in one round, there is a next one
             self._arm()
 
     def _send_due(self) -> None:
+        """After a stall it is caught up over several rounds: a burst would be our own loss, or the link's."""
         heap = self._heap
         now = time.monotonic()
-        for _ in range(BATCH):
+        if now >= self._rotate_at:
+            self._rotate(now)
+        for _ in range(LEAST_BURST + math.ceil(CATCH_UP * self._packets_per_s * TICK_S)):
             if not heap or heap[0][0] > now:
                 break
             due, key, stream = heap[0]
@@ -154,27 +272,64 @@ class IcmpEngine:
             if not stream.running:
                 heappop(heap)
                 continue
+            late_s = now - due
+            self.lateness_counts[bisect_left(LATENESS_BUCKETS_S, late_s)] += 1
+            self.lateness_sum_s += late_s
             self._send(stream)
             heapreplace(heap, (stream.next_due(due, now), key, stream))
 
+    def _rotate(self, now: float) -> None:
+        """Another block of ids for all: see `ping_stream.SILENT` for why."""
+        self._rotate_at = now + self._rotation_s
+        for edge in self._edges.values():
+            edge.rotate(_a_block(edge.echo.blocks))
+
     def _send(self, stream: PingStream) -> None:
-        number = self._number
-        self._number = number + 1
+        fates = self._fates
+        number = fates.number
+        fates.number = number + 1
         if stream.burst_unsent:
             stream.began(number)
-        edge = stream.edge
-        if edge is None:
-            self._unsent(stream, number, "no IPv6 on this machine")
+        edge, send = stream.edge, stream.send
+        if edge is None or send is None:
+            self._unsent(stream, number, stream.refusal)
             return
-        packet = edge.echo.request(number, stream.key)
+        packet = edge.echo.request(number, stream.key, stream.turn)
+        delays = None
         monotonic = time.monotonic_ns()
+        if monotonic >= self._sample_due_ns and (delays := self._sample(stream)) is not None:
+            send = delays.send
+            monotonic = time.monotonic_ns()
         sent = time.time_ns()
         try:
-            edge.send(packet, (stream.address, 0))
+            send(packet, stream.destination)
         except OSError as error:  # a full queue or no way out: ours, not the link's
-            self._unsent(stream, number, meaning(error))
-        else:
-            self._outstanding[number] = (stream, sent, monotonic)
+            self._unsent(stream, number, why_unsent(error, stream))
+            return
+        took = time.monotonic_ns() - monotonic
+        if delays is not None:
+            delays.sent(number, sent)
+        sure = took < UNSURE_NS
+        if not sure:
+            if 0 < self._interrupted > number - DOUBT:
+                self._stamp_until, self._sample_due_ns = number + DOUBT, 0
+            self._interrupted = number
+            after = None if delays is None else delays.after_ns(number)
+            if after is None or not 0 <= after <= took:
+                self.unsure_sends += 1
+            else:  # the kernel has seen it leave
+                sent, monotonic, sure = sent + after, monotonic + after, True
+        fates.outstanding[number] = (stream, sent, monotonic, sure)
+
+    def _sample(self, stream: PingStream) -> SendDelays | None:
+        """What sends this request so that its transmit stamp comes back, if that can be had."""
+        delays = self._delays.get(stream.edge.echo.version) if stream.edge else None
+        if delays is None or stream.options is not PLAIN_PING:
+            return None
+        now = time.monotonic_ns()
+        self._sample_due_ns = now if self._fates.number < self._stamp_until else now + SAMPLE_NS
+        delays.collect()
+        return delays
 
     def _unsent(self, stream: PingStream, number: int, why: str) -> None:
         self.send_errors += 1
@@ -185,10 +340,9 @@ class IcmpEngine:
         """Set the timer for the next request, or for the oldest one's time-out, whichever comes first."""
         now = time.monotonic()
         due = self._heap[0][0] if self._heap else math.inf
-        if self._outstanding:
-            oldest = self._outstanding.get(self._oldest)
-            sent = oldest[2] / 1e9 if oldest else now
-            due = min(due, sent + self._timeout_s)
+        overdue = self._fates.first_timeout(now)
+        if overdue is not None:
+            due = min(due, overdue)
         if due >= self._timer_due or due == math.inf or self._loop is None:
             return
         if self._timer is not None:
@@ -196,109 +350,42 @@ class IcmpEngine:
         self._timer_due = due
         self._timer = self._loop.call_later(max(due - now, TICK_S), self._tick)
 
-    def _drain(self, edge: EchoSocket) -> bool:
+    def _drain(self, edge: Edge) -> bool:
         """Read a batch of replies; says whether none is left."""
         now = time.monotonic()
-        offset = _clock_offset()
-        outstanding, reply, receive = self._outstanding, edge.echo.reply, edge.receive
-        for _ in range(BATCH):
+        if now > self.health.due:  # we stood still: known before anything is called late
+            self._watch.look()
+        offset = self._offset_ns()
+        fates, receive = self._fates, edge.receive
+        answered = fates.answered
+        for _ in range(READ_BATCH):
             try:
-                data, source, stamp = receive()
+                echo, source, stamp, ttl = receive()
             except BlockingIOError:
                 return True
             except OSError:  # an error of the interface or the buffer, reported once
                 continue
-            echo = reply(data)
-            if echo is None:
-                self._failed(edge, data, source, now)
-                continue
-            number, key = echo
-            entry = outstanding.get(number)
-            if entry is None:
-                self._again(number, key, source)
-                continue
-            stream, sent, monotonic = entry
-            if source != stream.address:
-                self.stray += 1
-                continue
-            del outstanding[number]
-            rtt_s = round_trip_s(sent, stamp, offset - (sent - monotonic))
-            if rtt_s > self._timeout_s:
-                stream.series.lost(now)
-                stream.series.late()
+            if type(echo) is tuple:
+                answered(echo, source, stamp, ttl, now, offset)
+            elif isinstance(echo, Quote):
+                fates.failed(echo, source, now)
             else:
-                stream.series.answered(now, rtt_s)
-            if stream.burst is not None:
-                stream.final(number)
+                fates.forged += 1
         return False
 
-    def _again(self, number: int, key: int, source: str) -> None:
-        """A reply to a request that has its fate: late, a duplicate, or made up."""
-        expired = self._expired.get(number)
-        if expired is not None and expired[0].address == source:
-            del self._expired[number]
-            expired[0].series.late()
-            return
-        stream = self._by_key.get(key)
-        if stream is not None and stream.address == source and 0 < number < self._number:
-            stream.series.duplicate()
-        else:
-            self.stray += 1
-
-    def _failed(self, edge: EchoSocket, data: bytes, hop: str, now: float) -> None:
-        """An ICMP error ends the request that it quotes, or explains its loss; anything else is stray."""
-        quote = edge.echo.error(data)
-        if quote is not None:
-            newest = self._number - 1
-            number = quote.number if quote.number is not None else newest - ((newest - quote.sequence) & 0xFFFF)
-            entry = self._outstanding.get(number)
-            if entry is not None and entry[0].address == quote.destination:
-                del self._outstanding[number]
-                self._expired[number] = (entry[0], entry[2])
-                entry[0].series.lost(now)
-                entry[0].series.failed(hop)
-                entry[0].final(number)
-                return
-            expired = self._expired.get(number)
-            if expired is not None and expired[0].address == quote.destination:
-                expired[0].series.failed(hop)  # neighbour discovery gives up after 3 s, when the time-out has passed
-                return
-        self.stray += 1
-
-    def _expire(self) -> None:
-        """Count as lost what has no reply within the time-out, once every reply has been read."""
-        outstanding = self._outstanding
-        horizon = time.monotonic_ns() - self._timeout_ns
-        while self._expired and next(iter(self._expired.values()))[1] < horizon - LATE_MEMORY_S * 1e9:
-            self._expired.popitem(last=False)
-        drained = False
-        while self._oldest < self._number:
-            entry = outstanding.get(self._oldest)
-            if entry is not None:
-                if entry[2] > horizon:
-                    return
-                if not drained:
-                    drained = self._drain_all()
-                    if not drained:
-                        return
-                    continue  # it may have been answered
-                del outstanding[self._oldest]
-                stream = entry[0]
-                self._expired[self._oldest] = (stream, entry[2])
-                stream.series.lost(time.monotonic())
-                stream.final(self._oldest)
-            self._oldest += 1
-
     def _drain_all(self) -> bool:
-        """Empty the buffers; gives up in a flood, so that others get their turn."""
+        """Empty the buffers, knowing what they had no room for; gives up in a flood, so that others get their turn."""
+        self._watch.look()
         return all(any(self._drain(edge) for _ in range(64)) for edge in self._edges.values())
 
 
-def _clock_offset() -> int:
-    """Realtime minus monotonic in ns; read again where we were interrupted between the two."""
-    for _ in range(3):
-        before = time.monotonic_ns()
-        wall = time.time_ns()
-        if time.monotonic_ns() - before < 100_000:
-            break
-    return wall - before
+def _a_block(but: tuple[int, ...]) -> int:
+    """A random block of ids; not the first one, which Windows uses for all."""
+    while (block := (secrets.randbelow(0x10000 // TURNS - 1) + 1) * TURNS) in but:
+        pass
+    return block
+
+
+def _witness(address: str) -> str:
+    """The name of a loopback's stream."""
+    return f"loopback/{address}"

@@ -83,13 +83,12 @@ class _Echo:
         self.blocks = (block, self.block)
         self.block = block
 
-    def body(self, data: bytes, start: int) -> tuple[int, int, int] | None:
-        """(packet number, stream key, length) of an echo message with our nonce that begins at `start`."""
-        size = len(data) - start
-        if size < SMALLEST_PING_BYTES:
+    def body(self, echo: bytes) -> tuple[int, int, int] | None:
+        """(packet number, stream key, length) of an echo message that carries our nonce."""
+        if len(echo) < SMALLEST_PING_BYTES:
             return None
-        nonce, number, key = _PAYLOAD.unpack_from(data, start + 8)
-        return (number, key, size) if nonce == self.nonce else None
+        nonce, number, key = _PAYLOAD.unpack_from(echo, 8)
+        return (number, key, len(echo)) if nonce == self.nonce else None
 
     def quoted(self, echo: bytes, destination: str, kind: PingErrorKind, mtu: int | None) -> Quote | None:
         """Read a quoted request of ours; routers need not quote more than 8 bytes of it (RFC 792)."""
@@ -116,6 +115,7 @@ class EchoV4(_Echo):
     protocol = socket.IPPROTO_ICMP
     version = 4
     request_type, reply_type = 8, 0
+    error_types = (3, 11)
 
     def __init__(self, identity: Identity) -> None:
         """See `_Echo`."""
@@ -139,9 +139,11 @@ class EchoV4(_Echo):
             return None
         start = (data[0] & 0x0F) << 2
         # raw(7): a raw socket reads before the kernel has looked at the ICMP checksum, so we do
-        if len(data) <= start or data[start] != 0 or int.from_bytes(data[start:], "big") % 65535:
+        size = len(data) - start
+        if size < SMALLEST_PING_BYTES or data[start] != 0 or int.from_bytes(data[start:], "big") % 65535:
             return None
-        return self.body(data, start)
+        nonce, number, key = _PAYLOAD.unpack_from(data, start + 8)
+        return (number, key, size) if nonce == self.nonce else None
 
     def error(self, data: bytes) -> Quote | None:
         """The request of ours that an error (3 unreachable, 11 time exceeded) quotes."""
@@ -178,6 +180,7 @@ class EchoV6(_Echo):
     protocol = socket.IPPROTO_ICMPV6
     version = 6
     request_type, reply_type = 128, 129
+    error_types = (1, 2, 3)
 
     def request(self, number: int, key: int, turn: int = 0) -> bytes:
         """See `EchoV4.request`."""
@@ -185,7 +188,7 @@ class EchoV6(_Echo):
 
     def reply(self, data: bytes) -> tuple[int, int, int] | None:
         """(packet number, stream key, length) of an echo reply that carries our nonce."""
-        return self.body(data, 0) if data and data[0] == self.reply_type else None
+        return self.body(data) if data and data[0] == self.reply_type else None
 
     def error(self, data: bytes) -> Quote | None:
         """The request of ours that an error (1 unreachable, 2 too big, 3 time exceeded) quotes.

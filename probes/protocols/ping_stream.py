@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from probes.protocols.icmp_socket import EchoSocket
+from probes.ports import PingOptions
+from probes.protocols.icmp_packet import TURNS
+from probes.protocols.icmp_socket import Edge, Send
 from probes.protocols.ping_series import PingSeries
 from probes.schedule import first_due, next_due
 
@@ -17,6 +19,12 @@ WINDOWS_KEPT = 3
 FIRST_WINDOWS_S = 900.0
 """The same for a stream that was asked only once, whose windows' time is not known yet."""
 MIN_WINDOW_S = 3.0
+SILENT, STILL_SILENT = 3, 10
+"""Requests lost in a row after which a stream turns to another id, and again after each so many more.
+
+A firewall or address translator remembers a conversation by its id; one that died there would stay dead as long as we
+keep it alive with the same id.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,9 +34,16 @@ class PingStream:
     name: str
     key: int
     address: str
+    """As asked for."""
+    host: str
+    """The address in its usual spelling, as replies name it."""
     interval_s: float
-    edge: EchoSocket | None
-    """None where this machine lacks the address's family."""
+    options: PingOptions
+    edge: Edge | None
+    """None where nothing can be sent."""
+    send: Send | None
+    refusal: str
+    """Why nothing can be sent."""
     series: PingSeries
     asked: float
     """When somebody last asked for a window."""
@@ -40,6 +55,27 @@ class PingStream:
     burst_unsent: int = BURST
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the burst is over."""
+    silent: int = 0
+    """Requests lost in a row."""
+    turn: int = 0
+    """Which id of the engine's block its requests carry."""
+    destination: tuple[str, int] = field(init=False)
+    size: int = field(init=False)
+    version: int = field(init=False)
+    """Of IP."""
+
+    def __post_init__(self) -> None:
+        """What is needed for each packet."""
+        self.destination = (self.host, 0)
+        self.size = self.options.size_bytes
+        self.version = 6 if ":" in self.host else 4
+
+    def lost(self, now: float) -> None:
+        """A request is lost; a stream that is silent turns to another id."""
+        self.series.lost(now)
+        self.silent += 1
+        if self.silent >= SILENT and (self.silent - SILENT) % STILL_SILENT == 0:
+            self.turn = (self.turn + 1) % TURNS
 
     def ask(self, now: float) -> None:
         """Somebody asks for a window again."""

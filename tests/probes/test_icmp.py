@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,10 +21,10 @@ from probes import metrics
 from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PingWindow
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
-from probes.protocols.icmp_packet import EchoV4, Identity
-from probes.protocols.icmp_socket import EchoSocket
+from probes.protocols.icmp_packet import PACKET_BYTES, TURNS, EchoV4, Identity
+from probes.protocols.icmp_raw import RawEdge
 from probes.results import Reason, Result
-from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value
+from tests.probes.conftest import TestNet, beat, in_namespace, value
 
 IDENTITY = Identity(random.randrange(1, 2**16), random.randrange(2**64))
 """Drawn anew, as another run of these tests may share loopback."""
@@ -54,7 +53,11 @@ def send_reply(packet: bytes, source: str) -> None:
 
 def reply_to(number: int, key: int, identity: Identity = IDENTITY) -> bytes:
     """The reply that a target gives to the engine's packet of that number."""
-    return bytes([0]) + EchoV4(identity).request(number, key)[1:]
+    request = EchoV4(identity).request(number, key)
+    # RFC 1624: a type of 0 in place of 8 takes 0x0800 from the sum, so the checksum is that much larger
+    checksum = int.from_bytes(request[2:4], "big") + 0x0800
+    checksum = (checksum & 0xFFFF) + (checksum >> 16)
+    return bytes([0, 0]) + checksum.to_bytes(2, "big") + request[4:]
 
 
 def answer_no_more(*, silent: bool = True) -> None:
@@ -85,12 +88,14 @@ async def test_a_host_that_answers_passes_with_every_reading(engine: IcmpEngine)
     ]
     (distribution,) = result.distributions
     assert distribution.family is metrics.LINK_RTT
-    assert sum(distribution.counts) == 5
+    assert sum(distribution.counts) + engine.unsure_sends == 5  # a busy machine may make a send stamp unsure
     assert 0 < distribution.total < 0.025
 
 
 @pytest.mark.parametrize("run", RUNNERS)
-def test_two_hundred_streams_lose_nothing(run: Runner) -> None:
+def test_two_hundred_streams_lose_nothing_and_invent_no_delay(run: Runner) -> None:
+    """What the machine does to the test itself (a lost turn) makes fewer times, never wrong ones: see `UNSURE_NS`."""
+
     async def scenario() -> None:
         pings = an_engine()
         try:
@@ -99,13 +104,18 @@ def test_two_hundred_streams_lose_nothing(run: Runner) -> None:
                 return await pings.window(f"link-{number}", f"127.4.1.{number + 1}", 5.0)
 
             await asyncio.gather(*map(window, range(200)))
+            began = time.monotonic()
             await asyncio.sleep(2)
             windows = await asyncio.gather(*map(window, range(200)))
-            assert all(window.sent == window.received and 8 <= window.sent <= 14 for window in windows)
+            beats = (time.monotonic() - began) * 5.0
+            assert all(window.sent == window.received for window in windows)
+            assert all(0 < window.sent <= beats + 2 for window in windows)
+            assert sum(window.sent for window in windows) > 200  # a stalled machine skips beats, and loses none
             rtts = sorted(rtt for window in windows for rtt in window.rtts_s)
-            assert rtts[len(rtts) * 9 // 10] < 0.005  # the rest may have lost its turn between stamp and sending
-            assert (pings.stray, pings.socket_drops, pings.send_errors) == (0, 0, 0)
-            assert pings.receive_buffer_bytes > 100_000
+            assert len(rtts) + pings.unsure_sends >= sum(window.sent for window in windows)
+            assert rtts[len(rtts) * 99 // 100] < 0.001
+            assert (pings.stray, pings.forged, pings.socket_drops, pings.send_errors) == (0, 0, 0, 0)
+            assert pings.receive_buffer_replies > 200
         finally:
             pings.close()
 
@@ -130,7 +140,8 @@ def test_a_blocked_loop_is_neither_delay_nor_loss(run: Runner, timeout_s: float)
             await asyncio.sleep(0.05)
             window = await pings.window("here", TARGET, 50.0)
             assert window.received == window.sent >= 3
-            assert max(window.rtts_s) < 0.005
+            assert len(window.rtts_s) + pings.unsure_sends >= window.received
+            assert max(window.rtts_s, default=0) < 0.005
         finally:
             pings.close()
 
@@ -188,33 +199,104 @@ async def test_ipv6_is_asked_as_well(engine: IcmpEngine) -> None:
     assert value(result, metrics.LINK_LOSS) == 0
 
 
-async def test_forged_replies_are_stray_and_not_believed() -> None:
+async def test_stray_and_forged_replies_are_told_apart_and_not_believed() -> None:
     pings = an_engine()
     try:
         await pings.window("here", TARGET, 50.0, continuous=True)
-        nonce = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
         genuine = reply_to(1, 1)
         forged = [
-            (reply_to(1, 1, nonce), TARGET),  # wrong nonce
+            reply_to(1, 1, Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)),  # wrong nonce
+            genuine[:2] + bytes(2) + genuine[4:],  # wrong checksum
+            genuine[:-1] + bytes([1]),  # the same, by its payload
+            genuine[:20],  # truncated
+            genuine[:9],
+        ]
+        stray = [
             (reply_to(2**40, 1), TARGET),  # a number never sent
             (reply_to(0, 1), TARGET),
             (reply_to(1, 2**31), TARGET),  # a stream that is none
             (genuine, "127.4.0.8"),  # another source
-            (genuine[:40], TARGET),  # truncated
-            (genuine[:9], TARGET),
-            (genuine + bytes(1), TARGET),
-            (genuine + bytes(40_000), TARGET),  # huge
         ]
-        for packet, source in forged:
+        for packet in forged:
+            send_reply(packet, TARGET)
+        for packet, source in stray:
             send_reply(packet, source)
-        send_reply(reply_to(1, 1, Identity(IDENTITY.ident ^ 1, IDENTITY.nonce)), TARGET)  # the filter keeps it away
+        send_reply(genuine[:6], TARGET)  # the kernel keeps a header that ends too early away
+        send_reply(reply_to(1, 1, Identity(IDENTITY.ident ^ TURNS, IDENTITY.nonce)), TARGET)  # the filter keeps it away
         await asyncio.sleep(0.2)
         window = await pings.window("here", TARGET, 50.0)
-        assert pings.stray == len(forged)
+        assert pings.forged == len(forged)
+        assert pings.stray == len(stray)
         assert window.sent == window.received
         assert (window.total_late, window.total_duplicates) == (0, 0)
     finally:
         pings.close()
+
+
+@pytest.mark.parametrize("length", [40, PACKET_BYTES + 1, PACKET_BYTES + 40_000])
+def test_a_reply_of_another_length_does_not_answer_the_request(length: int) -> None:
+    """Truncated or padded by zeros, its checksum is right all the same."""
+
+    async def scenario() -> tuple[PingWindow, int]:
+        answer_no_more()
+        pings = an_engine(timeout_s=0.3)
+        try:
+            first = asyncio.create_task(pings.window("here", TARGET, 50.0))
+            await asyncio.sleep(0.05)
+            send_reply((reply_to(1, 1) + bytes(length))[:length], TARGET)
+            return await first, pings.forged
+        finally:
+            pings.close()
+
+    window, forged = in_namespace(scenario)
+    assert (window.received, window.total_late, forged) == (0, 0, 1)
+
+
+FLOOD_S = 1.0
+
+
+@pytest.mark.parametrize(("identity", "reaches_us"), [("ours", True), ("foreign", False)])
+def test_a_flood_of_stray_replies_costs_bounded_time_and_no_request(identity: str, reaches_us: bool) -> None:
+    """Our id as well, the worst case; with another one the kernel throws them away."""
+    ident = IDENTITY.ident ^ (0 if identity == "ours" else TURNS)
+
+    async def scenario() -> tuple[PingWindow, float, int, int, int]:
+        pings = an_engine()
+        flood = subprocess.Popen(  # noqa: ASYNC220  # it starts at once
+            [sys.executable, "-c", FLOOD, reply_to(2**40, 1, Identity(ident, IDENTITY.nonce)).hex(), str(FLOOD_S)],
+            stdout=subprocess.PIPE,
+        )
+        try:
+            await pings.window("here", TARGET, 50.0)
+            used = time.thread_time()
+            await asyncio.sleep(FLOOD_S + 0.5)
+            used = time.thread_time() - used
+            window = await pings.window("here", TARGET, 50.0)
+            told, _ = flood.communicate(timeout=10)  # it has ended
+            return window, used, int(told), pings.stray, pings.socket_drops
+        finally:
+            flood.kill()
+            pings.close()
+
+    window, used_s, sent, stray, drops = in_namespace(scenario)
+    assert sent > 10_000
+    assert (sent / 3 < stray <= sent) if reaches_us else (stray == 0)
+    assert window.sent > 20
+    assert window.received == window.sent or drops  # what the kernel dropped meanwhile is told
+    assert used_s < (FLOOD_S if reaches_us else FLOOD_S / 4)
+
+
+FLOOD = """
+import socket, sys, time
+packet, end = bytes.fromhex(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+flood = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+sent = 0
+while time.monotonic() < end:
+    for _ in range(100):
+        flood.sendto(packet, ("127.0.0.1", 0))
+    sent += 100
+print(sent)
+"""
 
 
 async def test_a_reply_that_comes_again_is_a_duplicate() -> None:
@@ -252,27 +334,29 @@ def test_a_silent_host_times_out_and_a_late_reply_is_counted_as_late() -> None:
     assert (window.total_received, window.total_late, window.total_duplicates, stray) == (0, 1, 1, 0)
 
 
-def test_loss_is_seen_while_it_lasts_and_goes_again() -> None:
+def test_loss_is_told_once_it_lasts_over_several_beats() -> None:
     async def scenario() -> list[Result]:
-        pings = an_engine(timeout_s=0.2)
+        pings = an_engine(timeout_s=0.1)
+        settings, memory, results = IcmpSettings(address=TARGET, packets_per_s=50.0, loss_ratio=0.1), None, []
         try:
-            results = [await probe(pings)]
-            answer_no_more()
-            await asyncio.sleep(0.5)
-            answer_no_more(silent=False)
-            await asyncio.sleep(0.5)
-            results.append(await probe(pings))
-            await asyncio.sleep(0.3)
-            results.append(await probe(pings))
+            for lossy in (False, True, True, True, True, True):
+                answer_no_more(silent=lossy)
+                await asyncio.sleep(0.1)
+                answer_no_more(silent=False)
+                await asyncio.sleep(0.2)
+                results.append(await check(settings, TestNet(pings=pings), beat(memory)))
+                memory = results[-1].memory
             return results
         finally:
             pings.close()
 
-    before, during, after = in_namespace(scenario)
-    assert [result.reason for result in (before, during, after)] == [None, Reason.LOSS, None]
-    loss = value(during, metrics.LINK_LOSS)
+    results = in_namespace(scenario)
+    assert [result.reason for result in results[:5]] == [None] * 5
+    assert results[5].reason is Reason.LOSS
+    assert re.fullmatch(r"\d+ of \d+ answered; \d+ of the last \d+ lost; .*", results[5].detail)
+    loss = value(results[5], metrics.LINK_LOSS)
     assert loss is not None
-    assert 0.3 < loss < 0.7
+    assert 0.1 < loss < 0.7
 
 
 @pytest.mark.parametrize(("after_s", "received", "late"), [(0.01, 1, 0), (0.6, 0, 1)])
@@ -332,53 +416,23 @@ def test_without_a_way_out_nothing_is_the_links_loss() -> None:
     assert send_errors == 5
 
 
-def test_an_error_on_the_way_names_the_hop_that_sent_it() -> None:
-    async def scenario() -> Result:
-        with other_namespace() as far:
-            ip("link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far)
-            ip("addr", "add", "10.77.0.1/24", "dev", "near")
-            ip("link", "set", "near", "up")
-            inside = ["nsenter", "--target", far, "--net"]
-            commands = (
-                "ip addr add 10.77.0.2/24 dev far",
-                "ip link set far up",
-                "sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
-                "ip route add unreachable 10.78.0.0/16",
-            )
-            for command in commands:
-                subprocess.run([*inside, "sh", "-c", command], check=True)  # noqa: ASYNC221  # before anything runs
-            ip("route", "add", "10.78.0.0/16", "via", "10.77.0.2")
-            pings = an_engine(timeout_s=1)
-            try:
-                # the far kernel limits its errors to one a second and target: one of five must suffice
-                return await probe(pings, address="10.78.0.1")
-            finally:
-                pings.close()
-
-    result = in_namespace(scenario)
-    assert result.reason is Reason.UNREACHABLE
-    assert re.fullmatch(r"0 of \d+ answered; unreachable, says 10\.77\.0\.2", result.detail)  # a busy machine sends on
-    assert value(result, metrics.LINK_ERRORS) >= 1  # type: ignore[operator]  # there is one
-
-
 def test_replies_that_the_kernel_drops_are_counted() -> None:
     async def scenario() -> tuple[int, int]:
-        edge = EchoSocket(EchoV4(IDENTITY))
+        edge = RawEdge(EchoV4(IDENTITY))
         sent = edge.buffer_bytes // 512
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as flood:
             for _ in range(sent):
                 flood.sendto(reply_to(1, 1), ("127.0.0.1", 0))
-            received = drain(edge)
-            flood.sendto(reply_to(1, 1), ("127.0.0.1", 0))  # the counter comes with the next packet
-            drain(edge)
+        counted = edge.drops  # before anything is read
+        received = drain(edge)
         edge.close()
-        return sent - received, edge.drops
+        return sent - received, counted
 
     dropped, counted = in_namespace(scenario)
     assert counted == dropped > 0
 
 
-def drain(edge: EchoSocket) -> int:
+def drain(edge: RawEdge) -> int:
     """How many packets wait."""
     for count in range(10**6):
         try:
@@ -386,23 +440,3 @@ def drain(edge: EchoSocket) -> int:
         except BlockingIOError:
             return count
     raise AssertionError("no end")
-
-
-def test_without_the_right_the_message_says_what_to_do() -> None:
-    if shutil.which("setpriv") is None:
-        pytest.skip("no setpriv")
-    code = (
-        "import asyncio\n"
-        "from probes.protocols.icmp import IcmpEngine, IcmpUnavailable\n"
-        "async def main():\n"
-        "    try:\n"
-        "        IcmpEngine().open()\n"
-        "    except IcmpUnavailable as error:\n"
-        "        print(error)\n"
-        "asyncio.run(main())\n"
-    )
-    words = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n") == 1
-    for word in ("CAP_NET_RAW", "root", "setcap cap_net_raw+ep", "AmbientCapabilities=CAP_NET_RAW"):
-        assert word in done.stdout

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+import operator
+import re
 import socket
+import struct
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.metrics import RTT_BUCKETS_S
-from probes.protocols.icmp_packet import PACKET_BYTES, Echo, EchoV4, EchoV6, Identity, Quote
+from probes.ports import PingErrorKind, PingOptions
+from probes.protocols import icmp_filter
+from probes.protocols.icmp_datagram import read_error
+from probes.protocols.icmp_packet import PACKET_BYTES, TURNS, Echo, EchoV4, EchoV6, Identity, Quote
+from probes.protocols.icmp_socket import ancillary
 from probes.protocols.ping_series import RECENT_S, VOID, PingSeries, jitter, round_trip_s
 from probes.schedule import next_due
 
@@ -31,7 +40,24 @@ def as_reply(codec: Echo, number: int, key: int) -> bytes:
     packet = codec.request(number, key)
     if isinstance(codec, EchoV6):
         return bytes([129]) + packet[1:]
-    return ip_header() + bytes([0]) + packet[1:]
+    return ip_header() + summed(bytes([0]) + packet[1:])
+
+
+def summed(message: bytes) -> bytes:
+    """An ICMP message with its right checksum."""
+    blank = message[:2] + bytes(2) + message[4:]
+    return blank[:2] + (0xFFFF - ones_complement_sum(blank + bytes(len(blank) % 2))).to_bytes(2, "big") + blank[4:]
+
+
+def as_error(type_: int, code: int, quote: bytes, *, rest: bytes = bytes(4), destination: str = "10.4.9.9") -> bytes:
+    """What the raw socket would read of an ICMP error; IP options in both headers."""
+    return ip_header(1) + summed(bytes([type_, code, 0, 0]) + rest + ip_header(2, destination) + quote)
+
+
+def as_error_v6(type_: int, code: int, quote: bytes, *, rest: bytes = bytes(4)) -> bytes:
+    """The same over IPv6."""
+    header = bytes([0x60, *[0] * 5, 58, 64]) + bytes(16) + socket.inet_pton(socket.AF_INET6, "fd00::9")
+    return bytes([type_, code, 0, 0]) + rest + header + quote
 
 
 def ones_complement_sum(data: bytes) -> int:
@@ -54,41 +80,208 @@ def test_a_request_has_the_length_of_pings_and_a_right_checksum(identity: Identi
 @given(number=numbers, key=keys)
 def test_a_reply_gives_back_number_and_key(family: type[EchoV4 | EchoV6], number: int, key: int) -> None:
     codec = family(IDENTITY)
-    assert codec.reply(as_reply(codec, number, key)) == (number, key)
+    assert codec.reply(as_reply(codec, number, key)) == (number, key, PACKET_BYTES)
     assert family(OTHER).reply(as_reply(codec, number, key)) is None
 
 
 def test_options_in_the_ip_header_move_the_reply() -> None:
-    reply = bytes([0]) + EchoV4(IDENTITY).request(7, 3)[1:]
-    assert EchoV4(IDENTITY).reply(ip_header(options=10) + reply) == (7, 3)
+    reply = as_reply(EchoV4(IDENTITY), 7, 3)[20:]
+    assert EchoV4(IDENTITY).reply(ip_header(options=10) + reply) == (7, 3, PACKET_BYTES)
 
 
 @pytest.mark.parametrize("change", [-1, 1, 900])
-def test_a_reply_of_another_length_is_not_believed(change: int) -> None:
+def test_a_reply_of_another_length_tells_its_own(change: int) -> None:
+    """Zeros do not change the checksum: the engine compares with what the stream has sent."""
     reply = as_reply(EchoV4(IDENTITY), 7, 3)
-    assert EchoV4(IDENTITY).reply(reply[:change] if change < 0 else reply + bytes(change)) is None
+    told = EchoV4(IDENTITY).reply(reply[:change] if change < 0 else reply + bytes(change))
+    assert told == (7, 3, PACKET_BYTES + change)
+
+
+@given(at=st.integers(0, PACKET_BYTES - 1), byte=st.integers(1, 255))
+def test_a_reply_with_a_wrong_checksum_is_not_believed(at: int, byte: int) -> None:
+    reply = bytearray(as_reply(EchoV4(IDENTITY), 7, 3))
+    reply[20 + at] ^= byte
+    assert EchoV4(IDENTITY).reply(bytes(reply)) is None
 
 
 @pytest.mark.parametrize(("quoted", "number"), [(8, None), (PACKET_BYTES, 70_000)])
 def test_an_error_names_the_request_as_far_as_the_router_quotes_it(quoted: int, number: int | None) -> None:
     codec = EchoV4(IDENTITY)
-    quote = codec.request(70_000, 3)[:quoted]
-    error = ip_header() + bytes([3, 1, *[0] * 6]) + ip_header(options=2, destination="10.4.9.9") + quote
-    assert codec.error(error) == Quote(70_000 & 0xFFFF, "10.4.9.9", number)
+    error = as_error(3, 1, codec.request(70_000, 3)[:quoted])
+    assert codec.error(error) == Quote(70_000 & 0xFFFF, "10.4.9.9", number, PingErrorKind.HOST_UNREACHABLE)
+    assert codec.error(error[:-1] + bytes([error[-1] ^ 1])) is None  # a wrong checksum
 
 
-def test_an_error_over_ipv6_names_the_request() -> None:
+@pytest.mark.parametrize(
+    ("type_", "code", "kind"),
+    [
+        (3, 0, "net_unreachable"),
+        (3, 1, "host_unreachable"),
+        (3, 3, "port_unreachable"),
+        (3, 4, "fragmentation_needed"),
+        (3, 9, "prohibited"),
+        (3, 10, "prohibited"),
+        (3, 13, "prohibited"),
+        (3, 99, "unreachable"),
+        (11, 0, "ttl_exceeded"),
+        (11, 1, "reassembly_exceeded"),
+        (5, 0, None),
+    ],
+)
+def test_an_error_says_what_happened(type_: int, code: int, kind: str | None) -> None:
+    codec = EchoV4(IDENTITY)
+    quote = codec.error(as_error(type_, code, codec.request(5, 3), rest=bytes([0, 0, 5, 120])))
+    assert (quote and quote.kind) == kind
+    assert (quote and quote.mtu) == (1400 if kind == "fragmentation_needed" else None)
+
+
+@pytest.mark.parametrize(
+    ("type_", "code", "kind"),
+    [
+        (1, 0, "net_unreachable"),
+        (1, 1, "prohibited"),
+        (1, 3, "host_unreachable"),
+        (1, 99, "unreachable"),
+        (2, 0, "fragmentation_needed"),
+        (3, 0, "ttl_exceeded"),
+        (4, 0, None),
+    ],
+)
+def test_an_error_over_ipv6_says_what_happened(type_: int, code: int, kind: str | None) -> None:
     codec = EchoV6(IDENTITY)
-    header = bytes([0x60, *[0] * 5, 58, 64]) + bytes(16) + socket.inet_pton(socket.AF_INET6, "fd00::9")
-    assert codec.error(bytes([3, *[0] * 7]) + header + codec.request(5, 1)) == Quote(5, "fd00::9", 5)
+    quote = codec.error(as_error_v6(type_, code, codec.request(5, 1), rest=bytes([0, 0, 5, 0])))
+    if kind is None:
+        assert quote is None
+    else:
+        assert quote == Quote(5, "fd00::9", 5, PingErrorKind(kind), 1280 if type_ == 2 else None)
 
 
 def test_errors_that_quote_somebody_elses_request_are_not_ours() -> None:
     codec = EchoV4(IDENTITY)
-    head = ip_header() + bytes([11, *[0] * 7]) + ip_header()
-    assert codec.error(head + EchoV4(OTHER).request(1, 1)) is None
-    assert codec.error(head + EchoV4(Identity(1, 1)).request(1, 1)[:8]) is None
-    assert codec.error(head + bytes([0]) + codec.request(1, 1)[1:]) is None
+    assert codec.error(as_error(11, 0, EchoV4(OTHER).request(1, 1))) is None
+    assert codec.error(as_error(11, 0, EchoV4(Identity(0x4321, 1)).request(1, 1)[:8])) is None
+    assert codec.error(as_error(11, 0, bytes([0]) + codec.request(1, 1)[1:])) is None
+
+
+@pytest.mark.parametrize("family", [EchoV4, EchoV6])
+def test_after_a_rotation_the_block_before_is_still_ours_and_the_one_before_that_is_not(
+    family: type[EchoV4 | EchoV6],
+) -> None:
+    codec = family(IDENTITY)
+    first = codec.request(1, 1, turn=TURNS - 1)
+    codec.rotate(0x5550)
+    second = codec.request(2, 1)
+    wrap = as_error if isinstance(codec, EchoV4) else as_error_v6
+    assert (second[4:6], first[4:6]) == (bytes([0x55, 0x50]), bytes([0x12, 0x3F]))
+    assert codec.error(wrap(3, 0, first))
+    assert codec.error(wrap(3, 0, second))
+    codec.rotate(0x6660)
+    assert codec.error(wrap(3, 0, first)) is None
+    assert codec.error(wrap(3, 0, second))
+
+
+Registers = tuple[int, int]
+"""A and X of the filter machine."""
+COMPUTED: dict[int, Callable[[bytes, int, int, int], Registers]] = {
+    0xB1: lambda packet, a, _, k: (a, (packet[k] & 0xF) << 2),
+    0x30: lambda packet, _, x, k: (packet[k], x),
+    0x50: lambda packet, _, x, k: (packet[x + k], x),
+    0x48: lambda packet, _, x, k: (struct.unpack_from("!H", packet, x + k)[0], x),
+    0x01: lambda _, a, __, k: (a, k),
+    0x54: lambda _, a, x, k: (a & k, x),
+    0x64: lambda _, a, x, k: (a << k, x),
+    0x0C: lambda _, a, x, __: (a + x, x),
+    0x04: lambda _, a, x, k: (a + k, x),
+    0x07: lambda _, a, __, ___: (a, a),
+}
+"""The instructions of linux/filter.h that ours use, on a packet, A, X and a constant."""
+COMPARED: dict[int, Callable[[int, int], bool]] = {0x15: operator.eq, 0x25: operator.gt}
+
+
+def passes(programme: bytes, packet: bytes) -> bool:
+    """What the kernel's filter machine decides; a load beyond the end drops."""
+    a = x = at = 0
+    while True:
+        code, true, false, k = struct.unpack_from("HBBI", programme, at * 8)
+        at += 1
+        if code == 0x06:
+            return bool(k)
+        if code in COMPARED:
+            at += true if COMPARED[code](a, k) else false
+            continue
+        try:
+            a, x = COMPUTED[code](packet, a, x, k)
+        except (IndexError, struct.error):
+            return False
+
+
+@pytest.mark.parametrize("family", [EchoV4, EchoV6])
+def test_the_filter_lets_pass_our_replies_and_errors_of_two_blocks_and_nothing_else(
+    family: type[EchoV4 | EchoV6],
+) -> None:
+    codec = family(IDENTITY)
+    version_4 = isinstance(codec, EchoV4)
+    wrap = as_error if version_4 else as_error_v6
+    old, old_error = as_reply(codec, 1, 1), wrap(3, 0, codec.request(1, 1, turn=5))
+    codec.rotate(0x5550)
+    programme = icmp_filter.ours(codec)
+    foreign = family(Identity(0x7777, IDENTITY.nonce))
+    echo = codec.request(1, 1)
+    for packet in (old, old_error, as_reply(codec, 1, 1), wrap(3 if version_4 else 1, 0, echo)):
+        assert passes(programme, packet)
+    request = ip_header() + echo if version_4 else echo
+    for packet in (
+        request,
+        request[:9],
+        b"",
+        as_reply(foreign, 1, 1),
+        wrap(3, 0, foreign.request(1, 1)),
+        wrap(5, 0, echo),
+        wrap(0 if not version_4 else 12, 0, echo),
+        wrap(3, 0, echo)[:50],
+    ):
+        assert not passes(programme, packet)
+    assert not passes(icmp_filter.nothing(), old)
+
+
+@pytest.mark.parametrize("family", [EchoV4, EchoV6])
+@given(data=st.binary(max_size=200))
+def test_no_bytes_upset_the_filter(family: type[EchoV4 | EchoV6], data: bytes) -> None:
+    codec = family(IDENTITY)
+    passed = passes(icmp_filter.ours(codec), data)
+    assert passed or (codec.reply(data) is None and codec.error(data) is None)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dscp": 64}, "dscp must be 0 to 63, not 64"),
+        ({"dscp": -1}, "dscp must be 0 to 63, not -1"),
+        ({"size_bytes": 27}, "size_bytes must be 28 to 65507, not 27"),
+        ({"size_bytes": 65_508}, "size_bytes must be 28 to 65507, not 65508"),
+        ({"ttl": 0}, "ttl must be 1 to 255, not 0"),
+        ({"source": "here"}, "'here' does not appear to be an IPv4 or IPv6 address"),
+    ],
+)
+def test_options_that_no_packet_can_carry_are_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        PingOptions(**values)
+
+
+def test_options_become_control_messages() -> None:
+    options = PingOptions(dscp=46, ttl=3, source="10.0.0.9")
+    four = struct.Struct("@i").pack
+    assert ancillary(EchoV4(IDENTITY), options) == [
+        (0, 1, four(46 << 2)),
+        (0, 2, four(3)),
+        (0, 8, bytes(4) + socket.inet_aton("10.0.0.9") + bytes(4)),
+    ]
+    six = PingOptions(dscp=8, source="fd00::9")
+    assert ancillary(EchoV6(IDENTITY), six) == [
+        (41, 67, four(32)),
+        (41, 52, four(64)),
+        (41, 50, socket.inet_pton(socket.AF_INET6, "fd00::9") + bytes(4)),
+    ]
 
 
 @pytest.mark.parametrize("family", [EchoV4, EchoV6])
@@ -104,11 +297,24 @@ def test_no_bytes_upset_the_parser(family: type[EchoV4 | EchoV6], data: bytes) -
 @given(at=st.integers(0, 130), byte=st.integers(0, 255), cut=st.integers(0, 130))
 def test_a_damaged_reply_or_error_upsets_nobody(family: type[EchoV4 | EchoV6], at: int, byte: int, cut: int) -> None:
     codec = family(IDENTITY)
-    for whole in (as_reply(codec, 9, 9), ip_header() + bytes([3, *[0] * 7]) + ip_header() + codec.request(9, 9)):
+    for whole in (as_reply(codec, 9, 9), as_error(3, 4, codec.request(9, 9)), as_error_v6(2, 0, codec.request(9, 9))):
         damaged = bytearray(whole)
         damaged[at % len(damaged)] = byte
         codec.reply(bytes(damaged[:cut]))
         codec.error(bytes(damaged[:cut]))
+
+
+@given(echo=st.binary(max_size=80), told=st.binary(max_size=60), type_=st.integers(0, 255), code=st.integers(0, 255))
+def test_no_bytes_from_an_error_queue_upset_anybody(echo: bytes, told: bytes, type_: int, code: int) -> None:
+    for codec in (EchoV4(IDENTITY), EchoV6(IDENTITY)):
+        assert codec.quoted(echo[:7], "10.0.0.1", PingErrorKind.UNREACHABLE, None) is None
+        codec.quoted(echo, "10.0.0.1", PingErrorKind.UNREACHABLE, None)
+        what, hop = read_error(codec, echo, told, "10.0.0.1")
+        assert what is None or isinstance(what, Quote)
+        assert isinstance(hop, str)
+        whole = struct.pack("@IBBBxII", 113, 2, type_, code, 1400, 0)
+        what, _ = read_error(codec, echo, whole + told, "10.0.0.1")
+        assert what is None or what.kind == codec.kind(type_, code)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +335,10 @@ def test_a_window_counts_each_fate_once_and_totals_grow() -> None:
     series = PingSeries(1.0)
     series.answered(1.0, 0.010)
     series.lost(2.0)
-    series.failed("10.0.0.1")
+    series.failed("10.0.0.1", PingErrorKind.FRAGMENTATION_NEEDED, 1400)
     first = series.close(3.0)
     assert (first.sent, first.received, first.errors, first.error_hop) == (2, 1, 1, "10.0.0.1")
+    assert (first.error_kind, first.error_mtu) == (PingErrorKind.FRAGMENTATION_NEEDED, 1400)
     series.answered(4.0, 0.030)
     series.late()
     series.duplicate()
@@ -148,7 +355,8 @@ def test_what_is_older_than_a_minute_is_not_recent() -> None:
     series.answered(0.0, 0.010)
     series.answered(50.0, 0.020)
     window = series.close(RECENT_S + 1)
-    assert (window.recent_sent, window.recent_rtts_s, window.total_sent) == (1, [0.020], 2)
+    assert (window.recent_sent, window.total_sent) == (1, 2)
+    assert list(window.recent_rtts_s) == pytest.approx([0.020])
 
 
 def test_a_void_time_does_not_void_the_reply() -> None:
