@@ -1,228 +1,200 @@
-"""SNMP over gufo-snmp: sessions kept and bounded, and its gaps guarded."""
+"""SNMP over gufo-snmp: sessions kept and bounded, places for slow devices apart, a second opinion on failures."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from types import MappingProxyType
-from typing import TypeVar
+import resource
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Sequence
 
-from gufo.snmp import SnmpAuthError, SnmpVersion, User
-from gufo.snmp import SnmpError as GufoError
-from gufo.snmp.aio import SnmpSession
-from gufo.snmp.user import (
-    Aes128Key,
-    Aes192Key,
-    Aes256Key,
-    BaseAuthKey,
-    BasePrivKey,
-    DesKey,
-    Md5Key,
-    Sha1Key,
-    Sha224Key,
-    Sha256Key,
-    Sha384Key,
-    Sha512Key,
-)
+from probes.ports import NO_CONDITIONS, SnmpAgent, SnmpError, SnmpRows
+from probes.protocols.snmp_opinion import Opinions
+from probes.protocols.snmp_pace import Pace, pace_of
+from probes.protocols.snmp_security import master_key
+from probes.protocols.snmp_session import NOTHING, Session
+from probes.protocols.snmp_wire import Codec
+from probes.results import Conditions, Reason
 
-from probes.ports import SnmpAgent, SnmpError, SnmpValue
-from probes.protocols.tcp import meaning, reason_of
-from probes.results import Reason
-
-Answer = TypeVar("Answer")
-Ask = Callable[[SnmpSession, int], Awaitable[Answer]]
-"""What is done on a session, with so many attempts for each request."""
-
-ATTEMPTS = 2
-"""How often a request is sent: one datagram may be lost."""
-SYNC_AGE_S = 100.0
-"""Age at which a v3 session's engine time is asked again; agents refuse 150 s of difference (RFC 3414, 2.2.3)."""
-BULK_ROWS = 25
-
-_AUTH: Mapping[str, type[BaseAuthKey]] = MappingProxyType(
-    {
-        "md5": Md5Key,
-        "sha1": Sha1Key,
-        "sha224": Sha224Key,
-        "sha256": Sha256Key,
-        "sha384": Sha384Key,
-        "sha512": Sha512Key,
-    }
-)
-_PRIVACY: Mapping[str, type[BasePrivKey]] = MappingProxyType(
-    {"des": DesKey, "aes128": Aes128Key, "aes192": Aes192Key, "aes256": Aes256Key}
-)
-_VERSIONS = MappingProxyType({"v1": SnmpVersion.v1, "v2c": SnmpVersion.v2c, "v3": SnmpVersion.v3})
+MOST_SOCKETS = 1024
+KNOWN_AGENTS = 10_000
+"""Agents whose engine, keys and limits are remembered, with a socket or without."""
+MASTER_KEYS = 256
+ALIVE_LOSS = 0.5
+"""On a link that loses more, silence needs no second opinion."""
 
 
-@dataclass(slots=True, eq=False)
-class _Session:
-    """One socket; requests on it take turns."""
-
-    wire: SnmpSession
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    users: int = 0
-    synced: float | None = None
-    """When a v3 agent's engine id and time were last learnt."""
+def sockets() -> int:
+    """How many may be open at once: they take two descriptors each, and a quarter of those this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_SOCKETS if soft == resource.RLIM_INFINITY else max(1, min(MOST_SOCKETS, soft // 8))
 
 
 class SnmpSessions:
     """Implements `probes.ports.Snmp`. Nothing to open; `close()` drops every session."""
 
-    def __init__(self, limit: int = 256) -> None:
-        """`limit` bounds the sockets that are kept while idle."""
-        self._limit = limit
-        self._sessions: OrderedDict[tuple[SnmpAgent, float], _Session] = OrderedDict()
+    def __init__(self, limit: int | None = None, opinions: Opinions | None = None) -> None:
+        """At most `limit` sockets are open; devices that were silent last get half of them: nobody waits for those."""
+        self.ignored: Counter[str] = Counter()
+        """Datagrams that were not let through, by why: foreign, malformed, stale, undecodable, too_long."""
+        self._limit = limit or sockets()
+        self._sessions: OrderedDict[SnmpAgent, Session] = OrderedDict()
+        self._open: OrderedDict[SnmpAgent, Session] = OrderedDict()
+        self._places = asyncio.Semaphore(self._limit)
+        self._slow_places = asyncio.Semaphore(max(1, self._limit // 2))
+        self._masters = _MasterKeys()
+        self._codec = Codec()
+        self._opinions = opinions or Opinions()
 
     def __len__(self) -> int:
-        """Sessions kept."""
-        return len(self._sessions)
+        """Sockets kept open."""
+        return len(self._open)
 
     def close(self) -> None:
         """Forget every session; their sockets close with them."""
+        self._opinions.close()
+        for session in self._open.values():
+            if not session.users:
+                session.close()
+        self._open.clear()
         self._sessions.clear()
+        self._codec.close()
 
-    async def get(self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float) -> Mapping[str, SnmpValue]:
-        """See `probes.ports.Snmp`. v1 is asked object by object, as one that is missing empties the whole answer."""
-
-        async def ask(wire: SnmpSession, attempts: int) -> Mapping[str, SnmpValue | None]:
-            if agent.version == "v1":
-                return {oid: await _persist(partial(wire.get, oid), attempts) for oid in oids}
-            return await _persist(partial(wire.get_many, oids), attempts)
-
-        found = await self._call(agent, timeout_s, ask)
-        values = {oid: value for oid in oids if (value := found.get(oid)) is not None}
-        if not values:  # gufo-snmp returns tooBig and genErr as an empty answer
-            raise SnmpError(Reason.PROTOCOL_ERROR, "an answer without any of the objects")
-        return values
-
-    async def walk(self, agent: SnmpAgent, oid: str, timeout_s: float, max_rows: int) -> Mapping[str, SnmpValue]:
-        """See `probes.ports.Snmp`. Uses GETBULK, and GETNEXT for v1."""
-
-        async def ask(wire: SnmpSession, attempts: int) -> dict[str, SnmpValue]:
-            rows: dict[str, SnmpValue] = {}
-            prefix = last = _arcs(oid)
-            deadline = time.monotonic() + timeout_s
-            iterator = wire.getnext(oid) if agent.version == "v1" else wire.getbulk(oid, min(BULK_ROWS, max_rows))
-            while len(rows) < max_rows:
-                if time.monotonic() > deadline:  # Python 3.11's wait_for, as gufo-snmp uses it, can lose our time-out
-                    raise TimeoutError
-                try:
-                    name, value = await _persist(iterator.__anext__, attempts)
-                except StopAsyncIteration:
-                    break
-                arcs = _arcs(name)
-                if arcs <= last or arcs[: len(prefix)] != prefix:
-                    break
-                last = arcs
-                if value is not None:
-                    rows[name] = value
-            return rows
-
-        return await self._call(agent, timeout_s, ask)
-
-    async def _call(self, agent: SnmpAgent, timeout_s: float, ask: Ask[Answer]) -> Answer:
-        """Ask in the session's turn. A session that fails is not used again: nothing stale is left in its socket."""
-        key = (agent, timeout_s)
-        failed = True
-        session = None
+    async def get(
+        self, agent: SnmpAgent, oids: Sequence[str], timeout_s: float, *, conditions: Conditions = NO_CONDITIONS
+    ) -> SnmpRows:
+        """See `probes.ports.Snmp`."""
+        pace = pace_of(timeout_s, conditions)
+        split = self._opinions.remembered(agent, oids) is not Reason.NO_SUCH_OBJECT
         try:
-            session = self._session(key)
-            async with asyncio.timeout(timeout_s), session.turn:
-                answer = await self._ask(session, agent, timeout_s, ask)
-            failed = False
-        except GufoError as error:
-            raise SnmpError(Reason.PROTOCOL_ERROR, _meaning(error)) from None
-        except TimeoutError as error:
-            raise SnmpError(Reason.REFUSED if _refused(error) else Reason.TIMEOUT) from None
-        except OSError as error:
-            raise SnmpError(reason_of(error), meaning(error)) from None
-        else:
-            return answer
-        finally:
-            if session is not None:
-                session.users -= 1
-            if failed and self._sessions.get(key) is session:
-                self._sessions.pop(key, None)
+            async with self._turn(agent, pace) as session:
+                return await session.get(oids, split)
+        except SnmpError as error:
+            reason = await self._named(agent, error, oids, pace, conditions)
+            if reason is Reason.TOO_BIG:
+                self._known(agent).refused(len(oids))
+            raise _with(error, reason) from None
 
-    async def _ask(
+    async def walk(
         self,
-        session: _Session,
         agent: SnmpAgent,
+        oid: str,
         timeout_s: float,
-        ask: Ask[Answer],
-    ) -> Answer:
-        if agent.version != "v3":
-            return await ask(session.wire, ATTEMPTS)
-        if session.synced is not None and time.monotonic() - session.synced <= SYNC_AGE_S:
-            with contextlib.suppress(GufoError, TimeoutError):
-                return await ask(session.wire, 1)
-            # a lost datagram, or the device has restarted: its engine's boots and time are others (RFC 3414, 3.2.7)
-            session.wire = _open(agent, timeout_s)
-        await _persist(session.wire.refresh)
-        session.synced = time.monotonic()
-        return await ask(session.wire, ATTEMPTS)
+        max_rows: int,
+        *,
+        conditions: Conditions = NO_CONDITIONS,
+    ) -> SnmpRows:
+        """See `probes.ports.Snmp`."""
+        pace = pace_of(timeout_s, conditions)
+        try:
+            async with self._turn(agent, pace) as session:
+                rows = await session.walk(oid, max_rows)
+        except SnmpError as error:
+            raise _with(error, await self._named(agent, error, (oid,), pace, conditions, walk=True)) from None
+        if not rows and agent.privacy_protocol is not None:  # the end of the MIB, or an error that gufo-snmp hides
+            reason = await self._opinions.ask(agent, (oid,), pace.waits_s[-1], walk=True)
+            if reason not in (None, Reason.NO_SUCH_OBJECT):
+                raise SnmpError(reason)
+        return rows
 
-    def _session(self, key: tuple[SnmpAgent, float]) -> _Session:
-        """The session, as the one used last; the oldest idle ones make room."""
-        session = self._sessions.get(key)
-        if session is None:
-            session = self._sessions[key] = _Session(_open(*key))
-        self._sessions.move_to_end(key)
+    async def _named(
+        self,
+        agent: SnmpAgent,
+        error: SnmpError,
+        oids: Sequence[str],
+        pace: Pace,
+        conditions: Conditions,
+        *,
+        walk: bool = False,
+    ) -> Reason | None:
+        """Another name for a failure that says little. Silence has taken its time: its opinion is not waited for."""
+        if error.found:
+            return None
+        if error.reason is Reason.TIMEOUT and (conditions.loss_ratio or 0.0) < ALIVE_LOSS:
+            return self._opinions.ask_later(agent, oids, pace.waits_s[-1])
+        if error.reason is Reason.PROTOCOL_ERROR:
+            return await self._opinions.ask(agent, oids, pace.waits_s[-1], walk=walk)
+        return None
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, agent: SnmpAgent, pace: Pace) -> AsyncIterator[Session]:
+        """The agent's session in its turn, with a place for its socket."""
+        session = self._known(agent)
         session.users += 1
-        if len(self._sessions) > self._limit:
-            idle = [other for other, kept in self._sessions.items() if not kept.users]
-            for other in idle[: len(self._sessions) - self._limit]:
-                del self._sessions[other]
+        began, failed = False, True
+        deadline = asyncio.get_running_loop().time() + pace.call_s
+        try:
+            async with contextlib.AsyncExitStack() as held:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await held.enter_async_context(session.turn)
+                        if session.silent:
+                            await held.enter_async_context(self._slow_places)
+                        await held.enter_async_context(self._places)
+                except TimeoutError:
+                    raise SnmpError(Reason.TIMEOUT, "no turn") from None
+                self._make_room(agent, session)
+                began = True
+                try:
+                    session.begin(pace, deadline)
+                    yield session
+                    failed = False
+                except SnmpError as error:
+                    session.silent = error.reason is Reason.TIMEOUT
+                    raise
+                else:
+                    session.silent = False
+                finally:
+                    session.end(failed)
+                    if session.wire is None:
+                        self._open.pop(agent, None)
+        finally:
+            session.users -= 1
+            if not began and not session.users and session.wire is None:
+                self._open.pop(agent, None)
+
+    def _known(self, agent: SnmpAgent) -> Session:
+        session = self._sessions.get(agent)
+        if session is None:
+            session = self._sessions[agent] = Session(agent, self._codec, self._masters.of, self.ignored)
+            if len(self._sessions) > KNOWN_AGENTS:
+                idle = next((other for other, kept in self._sessions.items() if not kept.users), None)
+                if idle is not None and idle != agent:
+                    self._open.pop(idle, None)
+                    del self._sessions[idle]
+        self._sessions.move_to_end(agent)
         return session
 
-
-def _open(agent: SnmpAgent, timeout_s: float) -> SnmpSession:
-    """A new socket; half of `timeout_s` for each attempt, so that a second one fits in."""
-    return SnmpSession(
-        agent.address,
-        agent.port,
-        community=agent.community.get_secret_value(),
-        user=_user(agent) if agent.version == "v3" else None,
-        version=_VERSIONS[agent.version],
-        timeout=timeout_s / ATTEMPTS,
-    )
+    def _make_room(self, agent: SnmpAgent, session: Session) -> None:
+        """Count this socket; the ones idle for longest close for it."""
+        self._open[agent] = session
+        self._open.move_to_end(agent)
+        while len(self._open) > self._limit:
+            idle = next((other for other, kept in self._open.items() if not kept.turn.locked()), None)
+            if idle is None:
+                break
+            self._open.pop(idle).close()
 
 
-def _user(agent: SnmpAgent) -> User:
-    auth = privacy = None
-    if agent.auth_protocol is not None:
-        auth = _AUTH[agent.auth_protocol](agent.auth_key.get_secret_value().encode())
-    if agent.privacy_protocol is not None:
-        privacy = _PRIVACY[agent.privacy_protocol](agent.privacy_key.get_secret_value().encode())
-    return User(agent.user, auth_key=auth, priv_key=privacy)
+class _MasterKeys:
+    """Those used last; shown to nobody."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+
+    def of(self, protocol: str, password: str) -> bytes:
+        """See `MasterKey`."""
+        key = (protocol, password)
+        if key not in self._kept:
+            self._kept[key] = master_key(protocol, password)
+            if len(self._kept) > MASTER_KEYS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
 
-async def _persist(request: Callable[[], Awaitable[Answer]], attempts: int = ATTEMPTS) -> Answer:
-    """Send again what got no answer."""
-    for _ in range(attempts - 1):
-        try:
-            return await request()
-        except TimeoutError as error:
-            if _refused(error):
-                raise
-    return await request()
-
-
-def _refused(error: TimeoutError) -> bool:
-    """gufo-snmp reports an ICMP port unreachable as a time-out, caused by one with this text."""
-    return "refused" in f"{error} {error.__cause__}"
-
-
-def _meaning(error: GufoError) -> str:
-    """In words; a wrong user and a wrong key look alike."""
-    return "authentication failed: user or keys" if isinstance(error, SnmpAuthError) else "not a usable answer"
-
-
-def _arcs(oid: str) -> tuple[int, ...]:
-    return tuple(map(int, oid.split(".")))
+def _with(error: SnmpError, reason: Reason | None) -> SnmpError:
+    """The same failure under the name that was found for it."""
+    if reason is None or reason is error.reason:
+        return error
+    return SnmpError(reason, error.detail if error.detail == NOTHING else "", error.found)

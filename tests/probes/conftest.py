@@ -21,6 +21,7 @@ import pytest
 
 from probes.metrics import Family
 from probes.ports import Pings, Snmp
+from probes.profiles import Library, shipped
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.snmp import SnmpSessions
@@ -163,3 +164,9 @@ def other_namespace() -> Iterator[str]:
     finally:
         holder.kill()
         holder.wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def profiles() -> Library:
+    """Read before any event loop runs, as the agent does."""
+    return shipped()
