@@ -3,7 +3,7 @@ BIN := .venv/bin
 INVENTORY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-slow lint check fix bench generate translations wheel
+.PHONY: help setup demo run test test-slow lint check fix bench bench-links generate docs translations wheel
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,11 +36,18 @@ fix: setup  ## Format, and mend what can be mended by a tool
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup  ## Measurements against peers
+bench: setup  ## Measurements against peers, about 8 minutes; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
+
+bench-links: setup  ## The long ones: 10,000 links for 5 minutes, times beside a capture
+	@$(BIN)/python -m tests.bench links
 
 generate: setup  ## Every file that follows from INVENTORY=… (default: the lab's Cao Bang), into generated/
 	@$(BIN)/lienxa generate $(or $(INVENTORY),deploy/lab/cao-bang.yaml) -o generated
+
+docs: setup  ## docs/inventory.md, from the models and agent/reference.md
+	@$(BIN)/python -c 'from pathlib import Path; from agent.reference import reference; \
+		Path("docs/inventory.md").write_text(reference(), encoding="utf-8")'
 
 translations: setup  ## Extract messages and bring the catalogues up to date
 	@$(BIN)/pybabel -q extract -k translate -k message --no-location --sort-output -o probes/locale/lienxa.pot \

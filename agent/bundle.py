@@ -9,15 +9,14 @@ import alerts
 import dashboards
 import deploy
 from agent.errors import Unusable
-from probes.language import LANGUAGES
 from probes.model import Province
 
 PARTS = ("dashboards", "alerts", "deploy")
 
 
-def build(province: Province, parts: Iterable[str] = PARTS, languages: Iterable[str] = LANGUAGES) -> dict[str, str]:
-    """All files of the chosen parts: relative path -> text."""
-    languages = tuple(languages)
+def build(province: Province, parts: Iterable[str] = PARTS, languages: Iterable[str] | None = None) -> dict[str, str]:
+    """All files of the chosen parts: relative path -> text; in the inventory's languages unless others are given."""
+    languages = province.languages if languages is None else tuple(languages)
     files: dict[str, str] = {}
     if "dashboards" in (parts := tuple(parts)):
         files |= dashboards.build(province, languages)

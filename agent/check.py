@@ -25,14 +25,16 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
+from agent.credentials import opened
 from agent.errors import Unusable
-from agent.net import SystemClock, asker, open_net, resolvers
+from agent.net import SystemClock, open_net, resolvers
 from agent.plan import plan
+from agent.profiles import library_of
 from agent.runner import DEADLINE_S
 from agent.selection import select
 from probes import metrics, units
-from probes.model import Device, Province
-from probes.ports import Clock, Kind, Net, SnmpAgent
+from probes.model import Device, Province, Service
+from probes.ports import Clock, HttpAuth, Kind, Net, SnmpAgent
 from probes.registry import KINDS
 from probes.results import Beat, Reading, Reason, Result, Target, TargetState
 
@@ -75,9 +77,23 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.SLOW: "compare the phases: resolve, connect, tls are the path; processing is the service",
         Reason.LOSS: "check the link for load, errors and signal; report it to the carrier if it lasts",
         Reason.LATENCY: "check the link for load and detours; is its `medium` right in the inventory?",
+        Reason.JITTER: "check the link for load, shared capacity and radio interference",
+        Reason.QUALITY: "no one figure is bad, together they are: check the link for load; see R-factor and MOS",
         Reason.PARTIAL: "some groups were not read: check the device's SNMP view and its firmware",
         Reason.SUSPECT: "the probe could not be sent: check this machine's interfaces and routes",
         Reason.INTERNAL: "an error of lienxa: see the log and report it",
+        Reason.NO_SUCH_OBJECT: "the device does not have it: is its `role` right, does its SNMP view show it?",
+        Reason.TOO_BIG: "the device cannot answer so much at once: update its firmware",
+        Reason.GEN_ERR: "the device's agent failed: restart it, update its firmware",
+        Reason.NO_ACCESS: "the device refuses: give this user or community a view of it",
+        Reason.UNKNOWN_USER: "the device does not know the user: correct `user`, or make it on the device",
+        Reason.WRONG_DIGEST: "wrong auth_key or auth_protocol: compare them with the device's",
+        Reason.DECRYPTION_ERROR: "wrong privacy_key or privacy_protocol: compare them with the device's",
+        Reason.UNSUPPORTED_LEVEL: "the device wants another security level: with or without privacy, authentication",
+        Reason.NOT_IN_TIME_WINDOW: "the device's clock of boots and time jumps: restart its SNMP agent",
+        Reason.UNKNOWN_ENGINE: "the device's engine id changes or is shared with another: set one of its own",
+        Reason.LOOP: "the device's table has no end: update its firmware",
+        Reason.OTHER_ADDRESS: "the answer comes from another address: give that one, or bind its agent to this one",
     }
 )
 """What to do, by reason."""
@@ -130,16 +146,23 @@ def check(province: Province, folder: Path, choice: Choice, *, as_json: bool, wa
 
 def chosen_targets(province: Province, folder: Path, choice: Choice) -> tuple[Target, ...]:
     """The targets that are meant; secrets are read only where one of them needs any. Raises `Unusable`."""
-    targets = plan(province, _without_secrets).targets
+    library = library_of(province, folder)
+    targets = plan(province, _without_secrets, _without_name, library).targets
     chosen = select(province, targets, choice.communes, choice.patterns, choice.kinds)
-    if any("device" in target.labels for target in chosen):
+    if any("device" in target.labels or getattr(target.settings, "auth", None) for target in chosen):
         ids = {target.id for target in chosen}
-        chosen = tuple(target for target in plan(province, asker(province, folder)).targets if target.id in ids)
+        credentials = opened(province, folder)
+        whole = plan(province, credentials.ask, credentials.auth, library).targets
+        chosen = tuple(target for target in whole if target.id in ids)
     return chosen
 
 
 def _without_secrets(device: Device) -> SnmpAgent:
     return SnmpAgent(address=device.address, port=device.port, version="")
+
+
+def _without_name(service: Service) -> HttpAuth | None:
+    return HttpAuth() if service.credential else None
 
 
 async def _round(province: Province, targets: Sequence[Target], advance: Callable[[], None]) -> list[Outcome]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from agent.errors import Unusable
-from agent.findings import findings
-from agent.init import init
+from agent.init import from_csv, init, write
 from agent.inventory import InventoryError, folder_of, load
 from probes.language import LANGUAGES
 from probes.names import AGENT_PORT
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write an inventory with all communes of a province, ready to fill in")
     init.add_argument("--province", required=True, metavar="CODE", help="official code, such as 04")
     init.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: this folder")
+    init.add_argument("--csv", type=Path, metavar="FILE", help="fill in the addresses of this table; shows a preview")
+    init.add_argument("--dry-run", action="store_true", help="with --csv: show the preview, write nothing")
     init.set_defaults(command=_init)
 
     schema = commands.add_parser("schema", help="print the inventory's JSON Schema, for editors")
@@ -84,13 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the agent")
     run.add_argument("inventory", type=Path)
     run.add_argument("--listen", metavar="HOST:PORT", default=f"127.0.0.1:{AGENT_PORT}", help="default: %(default)s")
+    run.add_argument("--watch", action="store_true", help="reload whenever a file of the inventory has changed")
     run.set_defaults(command=_run)
 
     generate = commands.add_parser("generate", help="write dashboards, rules, Alertmanager and deployment files")
     generate.add_argument("inventory", type=Path)
     generate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     generate.add_argument("--only", action="append", choices=("dashboards", "alerts", "deploy"))
-    generate.add_argument("--lang", default=",".join(LANGUAGES), help="comma-separated; default: %(default)s")
+    generate.add_argument("--lang", metavar="vi,en,fr", help="comma-separated; default: the inventory's `languages`")
     generate.set_defaults(command=_generate)
 
     demo = commands.add_parser("demo", help="a simulated province with a fault, watched end to end")
@@ -124,16 +128,14 @@ def _add_lab(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    province = load(arguments.inventory)
-    for warning in findings(province):
-        print(f"{arguments.inventory}: warning: {warning}", file=sys.stderr)
-    links = sum(len(commune.links) for commune in province.communes)
-    devices = sum(len(commune.devices) for commune in province.communes)
-    print(
-        f"{arguments.inventory}: province {province.province}, {len(province.communes)} communes, {links} links, "
-        f"{devices} devices, {len(province.services)} services: no errors"
-    )
-    return 0
+    from agent.validate import validate  # noqa: PLC0415  # generators are not needed to run
+
+    _print_whatever()
+    report = validate(arguments.inventory, time.time())
+    for line in (*report.errors, *report.warnings):
+        print(line, file=sys.stderr)
+    print(report.summary)
+    return UNUSABLE if report.errors else 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -148,7 +150,20 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    print(init(arguments.province, arguments.output))
+    if arguments.csv is None:
+        if arguments.dry_run:
+            raise Unusable("--dry-run shows what is understood of a table; name one with --csv")
+        print(init(arguments.province, arguments.output))
+        return 0
+    name, text, preview = from_csv(arguments.province, arguments.csv, arguments.output)
+    print(preview)
+    if not text:
+        raise Unusable(f"{arguments.csv}: no row could be taken, and nothing is written; the reasons stand above")
+    if arguments.dry_run:
+        print(f"Nothing is written (--dry-run); without it: {arguments.output / name}")
+        return 0
+    path = write(name, text, arguments.output)
+    print(f"Written: {path}\nNext: lienxa validate {path}")
     return 0
 
 
@@ -165,20 +180,32 @@ def _run(arguments: argparse.Namespace) -> int:
     host, _, port = arguments.listen.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise Unusable(f"--listen {arguments.listen}: must be HOST:PORT, such as 127.0.0.1:{AGENT_PORT}")
-    run(arguments.inventory, host.strip("[]"), int(port))
+    run(arguments.inventory, host.strip("[]"), int(port), watch=arguments.watch)
     return 0
+
+
+def _print_whatever() -> None:
+    """A terminal may know no Vietnamese, and the name of a file may be no text."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _generate(arguments: argparse.Namespace) -> int:
     from agent.bundle import PARTS, build, write  # noqa: PLC0415  # generators are not needed to run
 
-    languages = arguments.lang.split(",")
-    unknown = [language for language in languages if language not in LANGUAGES]
-    if unknown:
+    languages = None if arguments.lang is None else arguments.lang.split(",")
+    if unknown := [language for language in languages or () if language not in LANGUAGES]:
         raise Unusable(f"--lang: unknown language {unknown[0]!r}; known: {', '.join(LANGUAGES)}")
+    _print_whatever()
     files = build(load(arguments.inventory), arguments.only or PARTS, languages)
     for path in write(files, arguments.output):
         print(path)
+    if "systemd/lienxa.service" in files:
+        print(
+            "Next: put the inventory with its secret files into /etc/lienxa/inventory; "
+            "the comments in systemd/lienxa.service tell the rest",
+            file=sys.stderr,
+        )
     return 0
 
 

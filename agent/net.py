@@ -1,4 +1,4 @@
-"""The network as probes share it, opened and closed in one place; how devices are asked; the machine's clocks."""
+"""The network as probes share it, opened and closed in one place; the machine's clocks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import aiohttp
 
 from agent.errors import Unusable
-from agent.plan import Ask
-from agent.secrets import SecretError, secrets_of
-from probes.model import Device, Province, SnmpCommunity, SnmpUser
-from probes.ports import NO_SECRET, Clock, SnmpAgent
+from probes.ports import Clock
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.snmp import SnmpSessions
@@ -52,38 +48,9 @@ def resolvers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(RESOLVERS, "resolver")
 
 
-def asker(province: Province, folder: Path) -> Ask:
-    """How each device is asked, with the secrets of its credential; raises `Unusable` where one cannot be read.
-
-    `folder` is where relative secret files lie.
-    """
-    try:
-        secrets = {name: secrets_of(name, item, folder) for name, item in province.credentials.items()}
-    except SecretError as error:
-        raise Unusable(str(error)) from None
-
-    def ask(device: Device) -> SnmpAgent:
-        credential, secret = province.credentials[device.credential], secrets[device.credential]
-        if isinstance(credential, SnmpCommunity):
-            return SnmpAgent(device.address, device.port, credential.version, community=secret["community"])
-        assert isinstance(credential, SnmpUser)  # noqa: S101  # the inventory's check lets no other through
-        return SnmpAgent(
-            device.address,
-            device.port,
-            credential.version,
-            user=credential.user,
-            auth_protocol=credential.auth_protocol,
-            auth_key=secret.get("auth_key", NO_SECRET),
-            privacy_protocol=credential.privacy_protocol,
-            privacy_key=secret.get("privacy_key", NO_SECRET),
-        )
-
-    return ask
-
-
 @contextlib.asynccontextmanager
 async def open_net(clock: Clock, ping_timeout_s: float, *, may_ping: bool = True) -> AsyncIterator[OpenNet]:
-    """Everything that probes share, closed with the block; raises `Unusable` where no raw ICMP socket may be opened.
+    """Everything that probes share, closed with the block; raises `Unusable` where no ICMP socket may be opened.
 
     Without `may_ping` none is opened, and no right is needed: nothing in the block may ping.
     """

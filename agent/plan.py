@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from agent import diagnosis
-from probes.model import LATENCY_S, Commune, Device, Province, Service, Thresholds, Timings
-from probes.ports import SnmpAgent
+from probes.model import LIMITS, Commune, Device, Province, Service, Timings
+from probes.ports import HttpAuth, SnmpAgent
+from probes.profiles import Library, shipped
 from probes.registry import KINDS
 from probes.results import Target
 
 Ask = Callable[[Device], SnmpAgent]
 """How one device is asked: its address with the secrets of its credential."""
 
+Auth = Callable[[Service], HttpAuth | None]
+"""Who asks one service, if it wants to know: the secrets of its credential."""
+
 GROUPS: Mapping[str, tuple[str, ...]] = {"ups": ("system", "ups")}
 """SNMP groups by device role; every other role answers for its interfaces."""
 OTHER_GROUPS = ("system", "interfaces")
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -27,53 +34,63 @@ class Plan:
     topology: diagnosis.Topology
 
 
-def plan(province: Province, ask: Ask) -> Plan:
-    """All targets of a province; `ask` gives each device's credentials."""
-    return Plan(tuple(_targets(province, ask)), _topology(province))
+def _nobody(_: Service) -> None:
+    return None
 
 
-def _targets(province: Province, ask: Ask) -> Iterator[Target]:
+def plan(province: Province, ask: Ask, auth: Auth = _nobody, library: Library | None = None) -> Plan:
+    """All targets of a province; `ask` gives each device's credentials, `auth` each service's.
+
+    `library` are the profiles that devices may have, the shipped ones unless given.
+    """
+    return Plan(tuple(_targets(province, ask, auth, library or shipped())), _topology(province))
+
+
+def _targets(province: Province, ask: Ask, auth: Auth, library: Library) -> Iterator[Target]:
     timings = province.timings
     for address in province.references:
         yield _ping(timings, f"reference/{address}", address)
     for trunk in province.trunks:
         if trunk.address is not None:
-            slow = Thresholds(latency_s=LATENCY_S["vsat"])
-            yield _ping(timings, _trunk(trunk.id), trunk.address, slow, trunk=trunk.id)
+            yield _ping(timings, _trunk(trunk.id), trunk.address, LIMITS["vsat"], trunk=trunk.id)
     for commune in province.communes:
-        yield from _of_commune(province, commune, ask)
+        yield from _of_commune(province, commune, ask, auth, library)
     for service in province.services:
         if service.connected:
-            yield _probe(province, service)
+            yield _probe(province, service, auth)
 
 
-def _of_commune(province: Province, commune: Commune, ask: Ask) -> Iterator[Target]:
+def _of_commune(province: Province, commune: Commune, ask: Ask, auth: Auth, library: Library) -> Iterator[Target]:
     for link in commune.links:
         if link.address is not None:
             labels = {"commune": commune.code, "link": link.id, "medium": link.medium}
-            yield _ping(province.timings, _link(commune.code, link.id), link.address, link.limits, **labels)
+            yield _ping(province.timings, _link(commune.code, link.id), link.address, link.probing, **labels)
     for device in commune.devices:
         name = _device(commune.code, device.id)
         groups = GROUPS.get(device.role, OTHER_GROUPS)
-        settings = KINDS["snmp"].settings.model_validate({"agent": ask(device), "groups": groups})
+        profiles = () if device.profile is None else (device.profile,)
+        settings = KINDS["snmp"].settings.model_validate(
+            {"agent": ask(device), "groups": groups, "profiles": profiles, "recognise": True, "library": library}
+        )
         labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
         yield Target(name, "snmp", settings, province.timings.device_beat_s, labels)
     for service in commune.services:
         if service.connected:
-            yield _probe(province, service, commune.code)
+            yield _probe(province, service, auth, commune.code)
 
 
-def _ping(timings: Timings, name: str, address: str, limits: Thresholds = Thresholds(), **labels: str) -> Target:  # noqa: B008  # frozen
-    given = limits.model_dump(exclude_none=True)
+def _ping(timings: Timings, name: str, address: str, given: Mapping[str, object] = NOTHING, **labels: str) -> Target:
     pace = timings.link_packets / timings.link_beat_s
-    settings = KINDS["icmp"].settings.model_validate({"address": address, "packets_per_s": pace, **given})
+    settings = KINDS["icmp"].settings.model_validate({"packets_per_s": pace, **given, "address": address})
     return Target(name, "icmp", settings, timings.link_beat_s, {**labels, "target": name, "kind": "icmp"})
 
 
-def _probe(province: Province, service: Service, commune: str = "") -> Target:
+def _probe(province: Province, service: Service, auth: Auth, commune: str = "") -> Target:
     """The target of a service: the province's own, or one inside a commune."""
     name = _service(service.id, commune)
-    settings = KINDS[service.kind].settings.model_validate(service.settings)
+    who = auth(service)
+    told = service.settings if who is None else {**service.settings, "auth": who}
+    settings = KINDS[service.kind].settings.model_validate(told)
     labels = {"commune": commune, "service": service.id, "path": service.via, "target": name, "kind": service.kind}
     beat_s = province.timings.service_beat_s if service.beat_s is None else service.beat_s
     return Target(name, service.kind, settings, beat_s, {label: value for label, value in labels.items() if value})

@@ -13,9 +13,11 @@ from probes.metrics import (
     COMMUNE_INFO,
     COMMUNE_LAST_WORDS,
     COMMUNE_LAST_WORDS_TIMESTAMP,
+    COMMUNE_OVERLAY,
     COMMUNE_SILENT_SINCE,
     INCIDENT_CAUSE,
     INCIDENT_OPENED,
+    PATH_INFO,
     PREFIX,
     SERVICE_INFO,
     TARGET_RESULTS,
@@ -27,6 +29,7 @@ from probes.metrics import (
     selector,
 )
 from probes.names import REASONS
+from probes.results import Overlay
 
 NAMES_SHOWN = 10
 LOCAL = "+ 7 * 3600"
@@ -66,8 +69,8 @@ def latest(series: str) -> str:
     return latest_of(series, PROVINCE)
 
 
-def _name(variable: str, family: Family, label: str) -> Lookup:
-    series = selector(family, province=PROVINCE, **{label: ROOT})
+def _name(variable: str, family: Family, **labels: str) -> Lookup:
+    series = selector(family, province=PROVINCE, **labels)
     return Lookup(variable, f"max by (name) ({latest(series)})", ".Labels.name", "$labels.root")
 
 
@@ -86,23 +89,44 @@ def _time(variable: str, expression: str) -> Lookup:
 
 
 _AGENT = selector(AGENT_LAST_ROUND, province=PROVINCE)
-_FAILURES = selector(TARGET_RESULTS, province=PROVINCE, service=ROOT, reason="~" + "|".join(sorted(REASONS)))
+_FAILURES = selector(
+    TARGET_RESULTS, province=PROVINCE, commune="", service=ROOT, reason="~" + "|".join(sorted(REASONS))
+)
 _SPOKEN = selector(COMMUNE_LAST_WORDS_TIMESTAMP, province=PROVINCE, commune=ROOT, reading="~ups_.*")
 _SILENT = selector(COMMUNE_SILENT_SINCE, province=PROVINCE, commune=ROOT)
 
+_COVERED = selector(COMMUNE_OVERLAY, province=PROVINCE, overlay="~" + "|".join(sorted({*Overlay} - {Overlay.NONE})))
+_MEMBERS = f"({_of_incident(COMMUNE_INCIDENT)}) unless on (province, commune) (({latest(_COVERED)}) == 1)"
+"""Whom somebody is paged for: an incident's count leaves out communes under an overlay, and so do its names."""
+
+
+def _path_end(variable: str, whose: str) -> Lookup:
+    """The last hop that answers in traces that did not arrive, as most of them tell; none where no hop answers."""
+    return Lookup(variable, f"topk(1, count by (name) ({whose}))", ".Labels.name")
+
+
+def _broken(**labels: str) -> str:
+    return latest(selector(PATH_INFO, province=PROVINCE, **labels, last_hop="~.+", state="broken"))
+
+
+_BEHIND = f"({_broken(link='~.+')}) and on (province, commune) ({_MEMBERS})"
+"""For a trunk that is not probed itself, the paths to its communes tell."""
+
 LOOKUPS = (
-    _name("commune", COMMUNE_INFO, "commune"),
-    _name("trunk", TRUNK_INFO, "trunk"),
-    _name("service", SERVICE_INFO, "service"),
+    _name("commune", COMMUNE_INFO, commune=ROOT),
+    _name("trunk", TRUNK_INFO, trunk=ROOT),
+    _name("service", SERVICE_INFO, commune="", service=ROOT),
     Lookup("cause", f"max by (cause) ({_of_incident(INCIDENT_CAUSE)}) == 1", ".Labels.cause"),
     Lookup("reason", f"topk(1, sum by (reason) (increase({_FAILURES}[10m])) > 0)", ".Labels.reason"),
     _time("opened", _of_incident(INCIDENT_OPENED)),
-    Lookup("more", f"count(max by (commune) ({_of_incident(COMMUNE_INCIDENT)})) - {NAMES_SHOWN} > 0", WHOLE),
+    Lookup("more", f"count(max by (commune) ({_MEMBERS})) - {NAMES_SHOWN} > 0", WHOLE),
     _last_word("charge", UPS_CHARGE, " * 100"),
     _last_word("on_battery", UPS_ON_BATTERY),
     _last_word("minutes", UPS_RUNTIME, " / 60"),
     _time("spoken", latest(_SPOKEN)),
     _time("silent", latest(_SILENT)),
+    _path_end("commune_path", _broken(commune=ROOT)),
+    _path_end("trunk_path", f"({_broken(trunk=ROOT)}) or on (province) ({_BEHIND})"),
     _time("held", f"last_over_time({_AGENT}[{HOLD}]) unless {_AGENT}"),
     _time("last_round", f"last_over_time({_AGENT}[{REMEMBER}])"),
 )
@@ -119,7 +143,7 @@ def member_names() -> str:
     """The first names of the communes that an incident explains, by code, and "+n" for the others."""
     info = latest(selector(COMMUNE_INFO, province=PROVINCE))
     named = (
-        f"max by (commune, name) (({_of_incident(COMMUNE_INCIDENT)}) * on (province, commune) group_left (name) "
+        f"max by (commune, name) (({_MEMBERS}) * on (province, commune) group_left (name) "
         f"topk by (province, commune) (1, {info}))"
     )
     return (

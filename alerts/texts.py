@@ -51,6 +51,7 @@ def commune_description(translate: Translate) -> str:
         _down_since(translate)
         + _line("$spoken", _last_words(translate))
         + _line("$silent", translate("Silent since {time}.").format(time=_moment("$silent", translate)))
+        + _path_end("$commune_path", translate)
         + _ending(COMMUNE_CAUSES, translate)
     )
 
@@ -70,7 +71,8 @@ def trunk_summary(translate: Translate) -> str:
 def trunk_description(translate: Translate) -> str:
     """Since when, which communes, what to do."""
     names = translate("Communes: {names}.").format(names=member_names())
-    return with_lookups(_down_since(translate) + f"\n{names}" + _ending(TRUNK_CAUSES, translate))
+    path = _path_end("$trunk_path", translate)
+    return with_lookups(_down_since(translate) + f"\n{names}" + path + _ending(TRUNK_CAUSES, translate))
 
 
 def service_summary(translate: Translate) -> str:
@@ -116,6 +118,11 @@ def _last_words(translate: Translate) -> str:
     )
     intro = translate("Last reading at {time}:").format(time=_moment("$spoken", translate))
     return intro + "".join(f"{{{{ if {condition} }}}} {text}{{{{ end }}}}" for condition, text in said)
+
+
+def _path_end(variable: str, translate: Translate) -> str:
+    """Where the way to the commune or trunk ends, if a trace has told."""
+    return _line(variable, translate("The path ends after {hop}.").format(hop=f"{{{{ {variable} }}}}"))
 
 
 def _ending(causes: Sequence[str], translate: Translate) -> str:

@@ -62,9 +62,7 @@ def moment_column(source: str, heading: str, translate: Translate) -> Column:
     return Column(source, heading, {"unit": f"time:{layout}", "mappings": [unknown], "custom.width": 105})
 
 
-def state_counts(
-    title: str, description: str, no_value: str, counts: Mapping[CommuneState, str], translate: Translate
-) -> Viz:
+def state_counts(title: str, description: str, no_value: str, counts: Mapping[str, str], translate: Translate) -> Viz:
     """One number per state with the state's word, in the state's colour while it is not zero."""
     targets, overrides = [], []
     for letter, (state, expression) in zip("ABCDE", counts.items(), strict=False):

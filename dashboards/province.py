@@ -14,7 +14,7 @@ from probes import metrics
 from probes.language import Translate
 from probes.model import Province
 from probes.names import CAUSES, DASHBOARD_PROVINCE, DATASOURCE_UID, ROOT_KINDS, dashboard_uid, duration
-from probes.results import CommuneState
+from probes.results import NOT_CONNECTED, CommuneState
 
 LANGUAGE_NAMES = {"vi": "Tiếng Việt", "en": "English", "fr": "Français"}
 FASTEST_REFRESH_S = 5
@@ -70,10 +70,13 @@ def _communes(translate: Translate) -> Viz:
 
 
 def _services(translate: Translate) -> Viz:
-    counted = (CommuneState.DOWN, CommuneState.DEGRADED, CommuneState.UNKNOWN)
+    counted = (CommuneState.DOWN, CommuneState.DEGRADED, CommuneState.UNKNOWN, NOT_CONNECTED)
     return panels.state_counts(
         translate("Services not up"),
-        translate("Portals and platforms that the communes depend on, as seen from the province."),
+        translate(
+            "Portals and platforms that the communes depend on, as seen from the province. Not connected: planned, "
+            "not live yet."
+        ),
         translate("No service, or the agent is silent"),
         {state: queries.services_in(state) for state in counted},
         translate,

@@ -12,6 +12,7 @@ from probes.metrics import (
     INCIDENT_CAUSE,
     INCIDENT_COMMUNES,
     INCIDENT_OPENED,
+    INCIDENT_OVERLAY,
     SERVICE_INFO,
     TARGET_STATE,
     TARGET_STATE_SINCE,
@@ -36,10 +37,11 @@ def communes_in(state: CommuneState) -> str:
     return f"sum(max by ({COMMUNE}) ({selector(COMMUNE_STATE, province=HERE, state=state)}))"
 
 
-def services_in(state: CommuneState) -> str:
-    """How many services are in a state."""
-    series = selector(TARGET_STATE, province=HERE, service="~.+", state=state)
-    return f"sum(max by (province, service, path) ({series}))"
+def services_in(state: str) -> str:
+    """How many of the province's services are in a state; those inside a commune are told with it."""
+    series = selector(TARGET_STATE, province=HERE, service="~.+", commune="", state=state)
+    every = selector(TARGET_STATE, province=HERE, service="~.+", commune="")
+    return f"sum(max by (province, service, path) ({series})) or sum(0 * {every})"
 
 
 def commune_states() -> str:
@@ -65,18 +67,18 @@ def commune_since() -> str:
 
 def incident_sizes() -> str:
     """One row per open incident, with its cause and the name of its root: how many communes it explains."""
-    return _described(INCIDENT_COMMUNES)
+    return _described(_incidents())
 
 
 def incident_openings() -> str:
     """The same rows: since when, in milliseconds."""
-    return f"{_described(INCIDENT_OPENED)} {MILLISECONDS}"
+    return f"{_described(selector(INCIDENT_OPENED, province=HERE))} {MILLISECONDS}"
 
 
 def service_states() -> str:
     """Each service's severity over time."""
     by = "province, service, path"
-    return _named(severity(TARGET_STATE, by, province=HERE, service="~.+"), SERVICE_INFO, by)
+    return _named(severity(TARGET_STATE, by, province=HERE, service="~.+", commune=""), SERVICE_INFO, by)
 
 
 def trunk_states() -> str:
@@ -116,10 +118,15 @@ def _rows() -> str:
     return _named(rows, COMMUNE_INFO, COMMUNE)
 
 
-def _described(family: Family) -> str:
+def _incidents() -> str:
+    """Every open incident, under an overlay or not."""
+    return f"{selector(INCIDENT_COMMUNES, province=HERE)} or {selector(INCIDENT_OVERLAY, province=HERE)}"
+
+
+def _described(series: str) -> str:
     cause = f"max by ({INCIDENT}, cause) ({selector(INCIDENT_CAUSE, province=HERE)} == 1)"
     return (
-        f"max by ({INCIDENT}) ({selector(family, province=HERE)}) * on ({INCIDENT}) group_left (cause) {cause}"
+        f"max by ({INCIDENT}) ({series}) * on ({INCIDENT}) group_left (cause) {cause}"
         f" * on ({INCIDENT}) group_left (name) ({_root_names()})"
     )
 
@@ -132,7 +139,7 @@ def _root_names() -> str:
         named = f"max by (province, {kind}, name) ({selector(info, province=HERE)})"
         rooted = f'label_replace({named}, "root", "$1", "{kind}", "(.+)")'
         names.append(f'max by ({INCIDENT}, name) (label_replace({rooted}, "root_kind", "{kind}", "", ""))')
-    open_roots = f"max by ({INCIDENT}) ({selector(INCIDENT_COMMUNES, province=HERE)})"
+    open_roots = f"max by ({INCIDENT}) ({_incidents()})"
     # 1 instead of the count: the root's name is multiplied with what it describes
     itself = f'label_replace({open_roots} * 0 + 1, "name", "$1", "root", "(.+)")'
     return f"{' or '.join(names)} or on ({INCIDENT}) {itself}"

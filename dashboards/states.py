@@ -7,28 +7,30 @@ from types import MappingProxyType
 from typing import Any
 
 from probes.language import Translate
-from probes.metrics import Family, Unit, selector
+from probes.metrics import COMMUNE_STATE, Family, Unit, selector
 from probes.names import STATES
-from probes.results import CommuneState
+from probes.results import NOT_CONNECTED, CommuneState
 
-SEVERITY: Mapping[CommuneState, int] = MappingProxyType(
+SEVERITY: Mapping[str, int] = MappingProxyType(
     {
         CommuneState.DOWN: 4,
         CommuneState.DEGRADED: 3,
         CommuneState.BLIND: 2,
         CommuneState.UNKNOWN: 1,
         CommuneState.UP: 0,
+        NOT_CONNECTED: -1,
     }
 )
-"""A state as a number, the worst highest. Targets share the words, but are never blind."""
+"""A state as a number, the worst highest. Targets share the words, but are never blind; a service may not be live."""
 
-COLOURS: Mapping[CommuneState, str] = MappingProxyType(
+COLOURS: Mapping[str, str] = MappingProxyType(
     {
         CommuneState.DOWN: "red",
         CommuneState.DEGRADED: "orange",
         CommuneState.BLIND: "purple",
         CommuneState.UNKNOWN: "#808080",
         CommuneState.UP: "green",
+        NOT_CONNECTED: "#5b7fa6",
     }
 )
 
@@ -47,6 +49,12 @@ GRAFANA_UNITS: Mapping[Unit, str] = MappingProxyType(
         "state": "none",
         "bytes_per_second": "Bps",
         "info": "none",
+        "celsius": "celsius",
+        "dbm": "dBm",
+        "db": "dB",
+        "amperes": "amp",
+        "watts": "watt",
+        "rpm": "rotrpm",
     }
 )
 
@@ -75,6 +83,7 @@ def words(values: Mapping[str, str], translate: Translate) -> list[dict[str, Any
 
 def severity(family: Family, by: str, **matchers: str) -> str:
     """PromQL: each subject's state as its severity number, out of a state set."""
-    known = [state for state in SEVERITY if state is not CommuneState.BLIND or "commune_state" in family.name]
+    foreign = NOT_CONNECTED if family is COMMUNE_STATE else CommuneState.BLIND
+    known = [state for state in SEVERITY if state != foreign]
     sets = (f"{SEVERITY[state]} * {selector(family, **matchers, state=state)}" for state in known)
     return f"max by ({by}) ({' or '.join(sets)})"

@@ -8,7 +8,7 @@ from string import Template
 
 from deploy import monitoring
 from probes import units
-from probes.model import Province
+from probes.model import Province, sources_of
 from probes.names import AGENT_PORT
 
 __all__ = ["build"]
@@ -31,6 +31,7 @@ def build(
         "agent": agent,
         "prometheus": prometheus,
         "alertmanager": alertmanager,
+        "credentials": "\n".join(_load_credentials(province)),
     }
     header = _filled("header.yaml", values)
     return {
@@ -40,7 +41,22 @@ def build(
         "grafana/provisioning/datasources/lienxa.yaml": header + monitoring.datasource(province, prometheus),
         "prometheus/prometheus.yml": header + monitoring.scraping(province, agent, alertmanager),
         "systemd/lienxa.service": _filled("lienxa.service", values),
+        "sysusers.d/lienxa.conf": _filled("lienxa.conf", values),
     }
+
+
+def _load_credentials(province: Province) -> list[str]:
+    """What systemd hands over of the inventory's secrets; an example where it hands over none."""
+    names = sorted(
+        {
+            source.credential
+            for credential in province.credentials.values()
+            for _, source in sources_of(credential)
+            if source.credential is not None
+        }
+    )
+    lines = [f"LoadCredential={name}:/etc/lienxa/secrets/{name}" for name in names]
+    return lines or ["#LoadCredential=snmp-community:/etc/lienxa/secrets/snmp-community"]
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:

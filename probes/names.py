@@ -45,7 +45,7 @@ def message(text: str) -> str:
     return text
 
 
-# Words by label value: one for each member of `probes.model`'s CommuneState, Cause, RootKind and Reason.
+# Words by label value: one for each member of `probes.results`'s CommuneState, Cause, RootKind and Reason.
 STATES: Mapping[str, str] = MappingProxyType(
     {
         "up": message("up"),
@@ -53,6 +53,7 @@ STATES: Mapping[str, str] = MappingProxyType(
         "down": message("down"),
         "blind": message("blind"),
         "unknown": message("unknown"),
+        "not_connected": message("not connected"),
     }
 )
 
@@ -66,6 +67,7 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "unexplained": message("cause not known yet"),
         "loss": message("packet loss"),
         "latency": message("high latency"),
+        "jitter": message("unsteady delay (jitter)"),
         "on_backup": message("running on the backup link"),
         "backup_lost": message("backup link lost"),
         "on_battery": message("running on battery"),
@@ -97,8 +99,22 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "slow": message("slow answer"),
         "loss": message("packet loss"),
         "latency": message("high latency"),
+        "jitter": message("unsteady delay (jitter)"),
+        "quality": message("too poor for a meeting"),
         "partial": message("incomplete answer"),
         "suspect": message("measurement in doubt"),
         "internal": message("internal error of the agent"),
+        "no_such_object": message("SNMP: the device does not have it"),
+        "too_big": message("SNMP: answer too big"),
+        "gen_err": message("SNMP: general error of the device"),
+        "no_access": message("SNMP: access denied"),
+        "unknown_user": message("SNMP: unknown user"),
+        "wrong_digest": message("SNMP: wrong authentication key"),
+        "decryption_error": message("SNMP: wrong privacy key"),
+        "unsupported_level": message("SNMP: security level not supported"),
+        "not_in_time_window": message("SNMP: outside the time window"),
+        "unknown_engine": message("SNMP: unknown engine"),
+        "loop": message("SNMP: the table does not end"),
+        "other_address": message("SNMP: answers from another address"),
     }
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.diagnosis.outcome import Incident, Verdict
 from probes.model import LinkRole
-from probes.results import Reason, TargetState
+from probes.results import Overlay, Reason, TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,28 @@ class Topology:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCut:
+    """A power cut announced for a commune: the earliest moment (monotonic) that it may begin at, and who said what."""
+
+    since: float
+    announcement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlays:
+    """What lies over the province at one moment; who is not named lies under nothing.
+
+    `cuts` are the announced power cuts of the moment, by commune; a commune under maintenance may have one too.
+    """
+
+    communes: Mapping[str, Overlay] = field(default_factory=dict)
+    trunks: Mapping[str, Overlay] = field(default_factory=dict)
+    services: Mapping[str, Overlay] = field(default_factory=dict)
+    vantage: Overlay = Overlay.NONE
+    cuts: Mapping[str, PlannedCut] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a beat says of one target: its damped state since when, and new readings (metric family -> plain value).
 
@@ -123,6 +145,8 @@ class Seen:
     answered: bool
     reason: Reason | None
     readings: Mapping[str, tuple[float, float]]
+    degraded_by: Reason | None = None
+    """Why its latest beat that was answered badly did not pass: a beat that passes does not yet end the state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from agent.diagnosis import rules
 from agent.diagnosis.facts import Memory
 from agent.diagnosis.outcome import Incident, Verdict
 from agent.diagnosis.rules import View
-from probes.results import Cause, CommuneState, RootKind, TargetState
+from probes.results import Cause, CommuneState, Overlay, RootKind, TargetState
 
 
 def is_own(incident: Incident) -> bool:
@@ -128,11 +128,12 @@ def _explain(
         )
 
 
-def vantage_incident(memory: Memory, now: float) -> dict[str, Incident]:
-    """Open incidents stay as they are, frozen; our own blindness is one more."""
+def vantage_incident(memory: Memory, now: float, overlay: Overlay) -> dict[str, Incident]:
+    """Open incidents stay as they are, frozen, with the overlay they had; our own blindness is one more."""
     began = now if memory.blind_since is None else memory.blind_since
     lost = Incident(RootKind.VANTAGE, "agent", Cause.VANTAGE, began, now)
-    return {lost.key: lost, **memory.incidents}
+    incidents = {lost.key: lost, **memory.incidents}
+    return {**incidents, lost.key: replace(incidents[lost.key], overlay=overlay)}
 
 
 def with_cause(incident: Incident, verdicts: Mapping[str, Verdict]) -> Incident:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from agent.diagnosis.facts import Change, Memory, Seen, Topology
 from agent.diagnosis.outcome import Incident
 from agent.diagnosis.rules import Vantage
-from probes.results import RootKind
+from probes.results import DEGRADING, RootKind
 
 
 def within(memory: Memory, topology: Topology) -> Memory:
@@ -68,5 +68,6 @@ def take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, 
             answered=change.answered,
             reason=change.reason,
             readings=readings,
+            degraded_by=change.reason if change.reason in DEGRADING else seen.degraded_by if seen else None,
         )
     return targets

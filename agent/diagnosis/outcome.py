@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from probes.results import Cause, CommuneState, RootKind
+from probes.results import Cause, CommuneState, Overlay, RootKind
 
 Root = tuple[RootKind, str]
 
@@ -29,11 +29,16 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     root: Root | None = None
     last_words: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    overlay: Overlay = Overlay.NONE
+    """What lies over it; a planned cut only as far as it explains what is seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One root with everything it explains; `members` says since when each commune is dark."""
+    """One root with everything it explains; `members` says since when each commune is dark.
+
+    With an overlay nobody is paged for it; without, for its members but those in `covered`, which lie under one.
+    """
 
     kind: RootKind
     root: str
@@ -43,6 +48,8 @@ class Incident:
     members: Mapping[str, float] = field(default_factory=dict)
     returned: float | None = None
     """When the root came back while members were still dark; they are held until probed again."""
+    overlay: Overlay = Overlay.NONE
+    covered: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -54,7 +61,7 @@ class Incident:
 class Transition:
     """One thing that changed in this step; `members` are the communes it concerns with the seconds they were dark."""
 
-    what: Literal["opened", "revised", "returned", "closed", "verdict"]
+    what: Literal["opened", "revised", "overlay", "returned", "closed", "verdict"]
     at: float
     subject: str
     before: str

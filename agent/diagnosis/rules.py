@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from agent.diagnosis.facts import Device, Link, Seen, Topology
-from agent.diagnosis.outcome import Evidence
-from probes import metrics
-from probes.results import Cause, Reason, TargetState
+from agent.diagnosis.facts import Device, Link, Overlays, Seen, Topology
+from agent.diagnosis.outcome import Evidence, Verdict
+from probes import metrics, quality
+from probes.results import Cause, CommuneState, Reason, TargetState
 
 READINGS = {
     "ups_charge_ratio": metrics.UPS_CHARGE.name,
@@ -30,13 +30,14 @@ class Vantage(StrEnum):
 
 @dataclass(frozen=True)
 class View:
-    """What was last seen, with the topology it is read by and what is remembered of our own blindness."""
+    """What was last seen, the topology it is read by, what is remembered of our own blindness, and the overlays."""
 
     topology: Topology
     targets: Mapping[str, Seen]
     now: float
     blind_since: float | None = None
     seeing_since: float | None = None
+    overlays: Overlays = field(default_factory=Overlays)
 
     def state(self, target: str | None) -> TargetState:
         """The damped state of a target; unknown where nothing was seen."""
@@ -136,13 +137,15 @@ def dark_decided(view: View, commune: str) -> float:
     return max(link.decided for link in view.observed(view.topology.communes[commune].links))
 
 
-def failing_trunks(view: View, dark: Mapping[str, float], own: Mapping[str, float]) -> dict[str, float]:
+def failing_trunks(
+    view: View, dark: Mapping[str, float], own: Mapping[str, float], announced: Collection[str]
+) -> dict[str, float]:
     """The trunks that fail, with since when; `own` are communes with an incident of their own, since when.
 
     A probed trunk fails when its own probe is down and no primary link behind it has answered since: one that merely
     does not answer pings explains nothing. One that is not probed fails when all communes behind it, two at least, went
-    dark within two beats of each other: chance does not do that. Communes that were dark long before, or never
-    answered, do not count.
+    dark within two beats of each other: chance does not do that. Communes that were dark long before, never
+    answered, or that an `announced` power cut explains (it darkens a whole valley at once), do not count.
     """
     beat_s = view.topology.link_beat_s
     behind: dict[str, list[str]] = {trunk: [] for trunk in view.topology.trunks}
@@ -158,10 +161,11 @@ def failing_trunks(view: View, dark: Mapping[str, float], own: Mapping[str, floa
                 if not any(_lives(view, commune, since + beat_s) for commune in behind[name]):
                     failing[name] = since
             continue
-        latest = max((dark[commune] for commune in behind[name] if commune in dark), default=0.0)
+        judged = [commune for commune in behind[name] if commune not in announced]
+        latest = max((dark[commune] for commune in judged if commune in dark), default=0.0)
         counted = [
             commune
-            for commune in behind[name]
+            for commune in judged
             if not never_answered(view, commune) and own.get(commune, latest) >= latest - 2 * beat_s
         ]
         times = [dark[commune] for commune in counted if commune in dark]
@@ -197,6 +201,13 @@ def last_words(view: View, commune: str) -> dict[str, tuple[float, float]]:
     return max(spoken, key=lambda words: max((at for _, at in words.values()), default=-math.inf), default={})
 
 
+def words_of(view: View, commune: str, before: Verdict | None) -> Mapping[str, tuple[float, float]]:
+    """The readings before the silence, kept while it lasts: at its end devices answer before the link is trusted."""
+    if before is not None and before.state is CommuneState.DOWN:
+        return before.last_words
+    return last_words(view, commune)
+
+
 def power_or_link(view: View, since: float, words: Mapping[str, tuple[float, float]]) -> tuple[Cause, Evidence]:
     """Why a single commune is dark, from its last words.
 
@@ -227,7 +238,7 @@ def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
     for link in site.links:
         seen = view.targets.get(link.target)
         if seen and seen.state is TargetState.DEGRADED:
-            cause = Cause.LATENCY if seen.reason is Reason.LATENCY else Cause.LOSS
+            cause = _weakness(seen)
             found.append((cause, Evidence(f"link_{cause}", f"link {link.id} is degraded: {cause}")))
     found += _redundancy(view, site.links)
     links = view.observed(site.links)
@@ -240,19 +251,41 @@ def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
             found.append((Cause.ON_BATTERY, Evidence("ups_on_battery", f"{device.id} feeds its load from the battery")))
         if seen and seen.state is TargetState.DOWN and _missed_while_linked(view, seen, links):
             found.append((Cause.DEVICE, Evidence("device_down", f"{device.id} does not answer while the link does")))
+    for target in site.services:
+        seen = view.targets.get(target)
+        if seen and seen.state is TargetState.DOWN and _missed_while_linked(view, seen, links):
+            name = target.rpartition("/")[2]
+            found.append((Cause.SERVICE, Evidence("service_down", f"{name} does not answer while the link does")))
     return found
 
 
-def _missed_while_linked(view: View, device: Seen, links: Iterable[Seen]) -> bool:
-    """Whether a device left a beat unanswered that lay wholly within the time that a link has been answering.
+def _weakness(link: Seen) -> Cause:
+    """What makes a link degraded; where only all of it together does, that without which a meeting gained most."""
+    if link.degraded_by is not Reason.QUALITY:
+        return _WEAKNESSES.get(link.degraded_by, Cause.LOSS) if link.degraded_by else Cause.LOSS
+    families = (metrics.LINK_RTT_MEAN, metrics.LINK_JITTER, metrics.LINK_LOSS)
+    rtt_s, jitter_s, loss = (link.readings.get(family.name, (0.0, 0.0))[0] for family in families)
+    without = {
+        Cause.LOSS: quality.r_factors(rtt_s, jitter_s, 0.0)["g107"],
+        Cause.LATENCY: quality.r_factors(0.0, jitter_s, loss)["g107"],
+        Cause.JITTER: quality.r_factors(rtt_s, 0.0, loss)["g107"],
+    }
+    return max(without, key=lambda cause: without[cause])
 
-    Reason: devices beat more rarely than links; at an outage's beginning they may be found down first, at its end last.
+
+_WEAKNESSES: Mapping[Reason, Cause] = {Reason.LATENCY: Cause.LATENCY, Reason.JITTER: Cause.JITTER}
+
+
+def _missed_while_linked(view: View, missing: Seen, links: Iterable[Seen]) -> bool:
+    """Whether a device or service left a beat unanswered that lay wholly within the time that a link has answered.
+
+    Reason: they beat more rarely than links; at an outage's beginning they may be found down first, at its end last.
     """
     alive = [link.since for link in links if link.answered and link.state is not TargetState.DOWN]
-    if not alive or device.answered:
+    if not alive or missing.answered:
         return False
     since = max(min(alive), view.seeing_since or 0.0)
-    return device.at > since + 2 * view.topology.link_beat_s
+    return missing.at > since + 2 * view.topology.link_beat_s
 
 
 def _redundancy(view: View, links: Iterable[Link]) -> list[tuple[Cause, Evidence]]:

@@ -6,30 +6,37 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agent.diagnosis import rules
-from agent.diagnosis.facts import Change, Memory, Topology
+from agent.diagnosis.facts import Change, Memory, Overlays, Topology
 from agent.diagnosis.incidents import is_own, open_incidents, vantage_incident, with_cause
 from agent.diagnosis.memory import remember_sight, take_in, within
 from agent.diagnosis.outcome import Incident, Outcome, Verdict
+from agent.diagnosis.overlays import laid_over, planned_cuts, under_overlay
 from agent.diagnosis.rules import Vantage, View
 from agent.diagnosis.transitions import incident_changes, verdict_changes
 from agent.diagnosis.verdicts import blind, keep_since, verdict_on
-from probes.results import CommuneState
+from probes.results import CommuneState, Overlay
 
 
-def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: float) -> tuple[Memory, Outcome]:
+def step(
+    memory: Memory, topology: Topology, changes: Iterable[Change], now: float, overlays: Overlays | None = None
+) -> tuple[Memory, Outcome]:
     """Take in what changed and say what it means.
 
     Order of precedence: a lost vantage silences everything; then failing trunks explain the communes behind them;
-    then each dark commune is judged alone; then what is degraded. `now` and all times are monotonic seconds.
+    then each dark commune is judged alone, by its last words first and by announced power cuts second; then what is
+    degraded. `overlays` of the moment are laid over all of it last. `now` and all times are monotonic seconds.
     """
+    overlays = overlays or Overlays()
     memory = within(memory, topology)
     targets = take_in(memory.targets, changes)
     sight, silent_since = rules.vantage(View(topology, targets, now))
     memory = remember_sight(replace(memory, targets=targets), sight, silent_since, now)
-    view = View(topology, targets, now, memory.blind_since, memory.seeing_since)
+    view = View(topology, targets, now, memory.blind_since, memory.seeing_since, overlays)
     if sight is Vantage.LOST:
         verdicts = {commune: blind(memory.verdicts.get(commune), now) for commune in topology.communes}
-        return _outcome(memory, verdicts, vantage_incident(memory, now), now, vantage_up=False)
+        verdicts = _laid_over(verdicts, overlays)
+        frozen = vantage_incident(memory, now, overlays.vantage)
+        return _outcome(memory, verdicts, frozen, now, vantage_up=False)
     held = _held(memory, view, sight)
     dark = {
         commune: since
@@ -37,7 +44,8 @@ def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: flo
         if commune not in held and (since := rules.dark_since(view, commune)) is not None
     }
     own = {incident.root: incident.began for incident in memory.incidents.values() if is_own(incident)}
-    failing = rules.failing_trunks(view, dark, own)
+    announced = planned_cuts(view, dark, memory.verdicts)
+    failing = rules.failing_trunks(view, dark, own, announced)
     incidents = open_incidents(memory, view, dark, failing, held, doubtful=sight is not Vantage.CLEAR)
     verdicts = {}
     for commune in topology.communes:
@@ -45,9 +53,18 @@ def step(memory: Memory, topology: Topology, changes: Iterable[Change], now: flo
         if commune in held and before is not None:
             verdicts[commune] = before
         else:
-            verdicts[commune] = keep_since(verdict_on(view, commune, dark, failing, incidents, before), before, now)
-    incidents = {key: with_cause(incident, verdicts) for key, incident in incidents.items()}
+            verdict = verdict_on(view, commune, dark, announced, failing, incidents, before)
+            verdicts[commune] = keep_since(verdict, before, now)
+    verdicts = _laid_over(verdicts, overlays)
+    incidents = {
+        key: under_overlay(with_cause(incident, verdicts), verdicts, overlays) for key, incident in incidents.items()
+    }
     return _outcome(memory, verdicts, incidents, now, vantage_up=True)
+
+
+def _laid_over(verdicts: Mapping[str, Verdict], overlays: Overlays) -> dict[str, Verdict]:
+    over = overlays.communes
+    return {commune: laid_over(verdict, over.get(commune, Overlay.NONE)) for commune, verdict in verdicts.items()}
 
 
 def _held(memory: Memory, view: View, sight: Vantage) -> set[str]:

@@ -34,6 +34,8 @@ def incident_changes(before: Mapping[str, Incident], after: Mapping[str, Inciden
             continue
         if old.cause is not incident.cause:
             changes.append(Transition("revised", now, key, old.cause, incident.cause, cause=incident.cause))
+        if old.overlay is not incident.overlay:
+            changes.append(Transition("overlay", now, key, old.overlay, incident.overlay, cause=incident.cause))
         lit = _dark_for(old, owned, now)
         if lit:
             changes.append(Transition("returned", now, key, old.cause, incident.cause, lit, incident.cause))

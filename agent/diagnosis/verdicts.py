@@ -16,6 +16,7 @@ def verdict_on(
     view: View,
     commune: str,
     dark: Mapping[str, float],
+    announced: Mapping[str, Evidence],
     failing: Mapping[str, float],
     incidents: Mapping[str, Incident],
     before: Verdict | None,
@@ -24,8 +25,8 @@ def verdict_on(
     if commune in dark and rules.never_answered(view, commune):
         return _never_answered(view, dark[commune])
     if commune in dark:
-        words = _last_words(view, commune, before)
-        return _dark(view, commune, dark[commune], failing, incidents, words)
+        words = rules.words_of(view, commune, before)
+        return _dark(view, commune, dark[commune], announced.get(commune), failing, incidents, words)
     site = view.topology.communes[commune]
     seen = [view.targets[link.target] for link in site.links if link.target in view.targets]
     if all(link.state is TargetState.UNKNOWN for link in seen):
@@ -45,21 +46,16 @@ def _never_answered(view: View, since: float) -> Verdict:
     return Verdict(CommuneState.DOWN, (Cause.UNEXPLAINED,), since, evidence)
 
 
-def _last_words(view: View, commune: str, before: Verdict | None) -> Mapping[str, tuple[float, float]]:
-    """The readings before the silence, kept while it lasts: at its end devices answer before the link is trusted."""
-    if before is not None and before.state is CommuneState.DOWN:
-        return before.last_words
-    return rules.last_words(view, commune)
-
-
 def _dark(
     view: View,
     commune: str,
     since: float,
+    cut: Evidence | None,
     failing: Mapping[str, float],
     incidents: Mapping[str, Incident],
     words: Mapping[str, tuple[float, float]],
 ) -> Verdict:
+    """Why a commune is dark, in this order: a trunk that explains it, its last words, an announced power cut."""
     owner = next((incident for incident in incidents.values() if commune in incident.members), None)
     root = (owner.kind, owner.root) if owner else None
     trunk = owner.root if owner and not is_own(owner) else None
@@ -69,7 +65,11 @@ def _dark(
         cause, evidence = Cause.TRUNK, Evidence("behind_trunk", f"lies behind {trunk}, which fails")
     else:
         cause, evidence = rules.power_or_link(view, since, words)
-    return Verdict(CommuneState.DOWN, (cause,), since, (evidence,), root, words)
+    if cut is None:
+        return Verdict(CommuneState.DOWN, (cause,), since, (evidence,), root, words)
+    if cause is Cause.UNEXPLAINED:
+        return Verdict(CommuneState.DOWN, (Cause.POWER,), since, (cut, evidence), root, words)
+    return Verdict(CommuneState.DOWN, (cause,), since, (evidence, cut), root, words)
 
 
 def blind(before: Verdict | None, now: float) -> Verdict:

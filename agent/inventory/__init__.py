@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from agent.inventory import messages
-from agent.inventory.addresses import address_problems, slow_problems, threshold_problems
+from agent.inventory.addresses import address_problems, threshold_problems
 from agent.inventory.document import Document, InventoryError, Place
 from agent.inventory.folder import folder_of, inventory_files, read_all
+from agent.inventory.messages import Complaint, complaints_of
 from agent.inventory.references import reference_problems
-from agent.inventory.templates import Draft, Problem, expand, items, meant, service_lists
-from probes.model import Province, Service
-from probes.registry import KINDS
+from agent.inventory.settings import setting_complaints, setting_problems
+from agent.inventory.templates import Draft, Problem, expand, of_unused_classes
+from probes.model import Province
 
 __all__ = ["InventoryError", "folder_of", "inventory_files", "load"]
 
@@ -32,51 +31,51 @@ def load(path: Path) -> Province:
 
     problems = [
         *draft.problems,
-        *_service_problems(draft.data),
-        *reference_problems(draft.data, where),
+        *reference_problems(draft, where),
         *address_problems(draft, where),
         *threshold_problems(draft.data),
+        *setting_problems(draft.data),
+    ]
+    complaints = list(setting_complaints(draft.data))
+    imaginary = of_unused_classes(document.data)
+    in_classes = [*imaginary.problems, *setting_problems(imaginary.data)]
+    problems += [(imaginary.written(place), text) for place, text in in_classes if _in_class(imaginary, place)]
+    complaints += [
+        replace(complaint, place=imaginary.written(complaint.place))
+        for complaint in setting_complaints(imaginary.data)
+        if _in_class(imaginary, complaint.place) and not imaginary.is_invented(complaint.place)
     ]
     province = None
     try:
         province = Province.model_validate(draft.data)
     except ValidationError as error:
-        problems += [(messages.place(details), messages.message(details, Province)) for details in error.errors()]
-    if problems or province is None:
-        raise InventoryError(_lines(document, draft, problems))
+        complaints += complaints_of(error, Province)
+    if problems or complaints or document.flaws or province is None:
+        raise InventoryError(_lines(document, draft, problems, complaints))
     return province
 
 
-def _lines(document: Document, draft: Draft, problems: list[Problem]) -> list[str]:
-    """What is wrong in the order of the files; a mistake in a class is told once, not for each of its communes."""
-    lines = {document.error(draft.written(place), message) for place, message in problems}
+def _in_class(draft: Draft, place: Place) -> bool:
+    return draft.written(place)[:1] == ("site_classes",)
+
+
+def _lines(document: Document, draft: Draft, problems: list[Problem], complaints: list[Complaint]) -> list[str]:
+    """What is wrong in the order of the files; a mistake in a class is told once, not for each of its communes.
+
+    Of a place that something is said about, the models' complaints are left out: they are about the same mistake.
+    """
+    told = {*document.flaws}
+    lines = {document.error(place, message) for place, message in document.flaws.items()}
+    lines |= {
+        document.error(draft.written(place), message)
+        for place, message in problems
+        if draft.written(place) not in document.flaws
+    }
+    told |= {draft.written(place) for place, _ in problems}
+    for complaint in complaints:
+        place = draft.written(complaint.place)
+        if place in told or draft.is_invented(complaint.place):
+            continue
+        told.add(place)
+        lines.add(document.error(place, complaint.message(document.spellings.get(place))))
     return [text for _, text in sorted(lines)]
-
-
-def _service_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    for around, part in service_lists(data):
-        for index, service in enumerate(items(part, "services")):
-            yield from _wrong_settings((*around, "services", index), service)
-
-
-def _wrong_settings(place: Place, service: Mapping[str, Any]) -> Iterator[Problem]:
-    kind = service.get("kind")
-    if not isinstance(kind, str):
-        return  # the model says what is wrong with it
-    if kind not in KINDS or kind == "snmp":
-        known = [name for name in KINDS if name != "snmp"]
-        yield (*place, "kind"), f"unknown kind {kind!r}{meant(kind, known)} (known: {', '.join(known)})"
-        return
-    model, settings = KINDS[kind].settings, service.get("settings", {})
-    try:
-        model.model_validate(settings)
-    except ValidationError as error:
-        for details in error.errors():
-            if details["type"] == "missing" and (service.get("connected") is False or "use" in service):
-                continue  # not there yet; or told together with whom to ask
-            yield (
-                (*place, *messages.place(details)),
-                messages.message(details, model, also=Service.model_fields),
-            )
-    defaults = {name: field.default for name, field in model.model_fields.items()}
-    yield from slow_problems(settings, place, defaults)

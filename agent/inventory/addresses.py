@@ -9,7 +9,9 @@ from typing import Any
 from agent.inventory.document import Place
 from agent.inventory.references import Where
 from agent.inventory.templates import Draft, Item, Problem, items
-from probes.model import LATENCY_S, LOSS_RATIO, TIMING_PROFILES, Timings, prefix_network
+from probes.model import LATENCY_S, PREFIX, TIMING_PROFILES, Timings, prefix_network
+from probes.ports import PingOptions
+from probes.protocols.ping_budget import DAY_S, PACED_SHARE, pace, round_trip_bytes
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Owned = tuple[Place, Address, str]
@@ -20,22 +22,54 @@ def address_problems(draft: Draft, where: Where) -> Iterator[Problem]:
     """Addresses given twice or outside the declared networks, and prefixes that overlap."""
     data = draft.data
     networks = _networks(data)
+    overlaps = list(_overlaps(draft, where))
+    overlapping = {place for place, _ in overlaps}
     first: dict[tuple[Address, str], Place] = {}
     owners: dict[Address, tuple[str, Place]] = {}
     for place, address, sharing in _owned(draft):
-        if networks and not any(address in network for network in networks):
-            listed = ", ".join(str(network) for network in networks)
-            yield place, f"{address} lies outside the declared networks ({listed}); correct it, or add its network"
+        if networks and place[0] != "references" and not any(address in network for network in networks):
+            yield _outside(draft, place, address, ", ".join(str(network) for network in networks))
         owner, before = owners.setdefault(address, (place_owner(place), place))
-        if owner != place_owner(place) or (address, sharing) in first:
-            yield place, f"{address} is given twice, first at {where(before)}; every link and device has its own"
+        if owner != place_owner(place):
+            of_prefixes = place in draft.patterns and before in draft.patterns
+            if not (of_prefixes and (*place[:2], "prefix") in overlapping):  # that is said already
+                yield _twice(draft, place, before, address, where)
+        elif (address, sharing) in first:
+            yield _twice(draft, place, first[address, sharing], address, where)
         first.setdefault((address, sharing), place)
-    yield from _overlaps(data, where)
+    yield from overlaps
+
+
+def _outside(draft: Draft, place: Place, address: Address, listed: str) -> Problem:
+    pattern = draft.patterns.get(place)
+    if pattern is None:
+        return place, f"{address} lies outside the declared networks ({listed}); correct it, or add its network"
+    prefix = items(draft.data, "communes")[int(place[1])].get("prefix")  # one line for all that are made of it
+    return (
+        *place[:2],
+        "prefix",
+    ), f"{prefix!r} lies outside the declared networks ({listed}); correct it, or add its network"
+
+
+def _twice(draft: Draft, place: Place, before: Place, address: Address, where: Where) -> Problem:
+    """Blames what the commune itself says, if it is about that and something of its class."""
+    here, there = draft.written(place), draft.written(before)
+    if here == there:
+        hint = f'write {PREFIX} for the first part, as in "{PREFIX}.1"'
+        return place, f"{address} would be the address of every commune of this class; {hint}"
+    if here[0] == "site_classes" and there[0] != "site_classes":
+        place, before, here, there = before, place, there, here
+    shown, of_whom = str(address), ""
+    if here[0] == "site_classes":
+        shown = draft.patterns.get(place, shown)  # once for the class, not for each of its communes
+    elif there[0] == "site_classes" and place[:2] != before[:2]:
+        of_whom = f" for {items(draft.data, 'communes')[int(before[1])].get('code')}"
+    return place, f"{shown} is given twice, first at {where(before)}{of_whom}; every link and device has its own"
 
 
 def place_owner(place: Place) -> str:
-    """Who an address at this place belongs to: a commune, or the trunk or reference itself."""
-    return f"{place[0]}[{place[1]}]"
+    """Who an address at this place belongs to: a commune, a trunk, or all references together."""
+    return "references" if place[0] == "references" else f"{place[0]}[{place[1]}]"
 
 
 def _owned(draft: Draft) -> Iterator[Owned]:
@@ -48,11 +82,14 @@ def _owned(draft: Draft) -> Iterator[Owned]:
 
 
 def _given(data: Mapping[str, Any]) -> Iterator[tuple[Place, object, str]]:
+    references = data.get("references")
+    for index, address in enumerate(references if isinstance(references, list) else ()):
+        yield ("references", index), address, f"reference {index}"
     for index, trunk in enumerate(items(data, "trunks")):
         yield ("trunks", index, "address"), trunk.get("address"), "ping"
     for index, commune in enumerate(items(data, "communes")):
         for number, link in enumerate(items(commune, "links")):
-            yield ("communes", index, "links", number, "address"), link.get("address"), "ping"
+            yield ("communes", index, "links", number, "address"), link.get("address"), f"ping {link.get('source', '')}"
         for number, device in enumerate(items(commune, "devices")):
             place: Place = ("communes", index, "devices", number, "address")
             yield place, device.get("address"), f"snmp {device.get('port', 161)}"
@@ -62,19 +99,22 @@ def _networks(data: Mapping[str, Any]) -> list[ipaddress.IPv4Network | ipaddress
     found = []
     for text in data["networks"] if isinstance(data.get("networks"), list) else ():
         try:
+            if not isinstance(text, str):
+                return []
             found.append(ipaddress.ip_network(text))
         except ValueError:
             return []  # the model says it; nothing can be judged by the others alone
     return found
 
 
-def _overlaps(data: Mapping[str, Any], where: Where) -> Iterator[Problem]:
+def _overlaps(draft: Draft, where: Where) -> Iterator[Problem]:
     """Communes one of which has its prefix inside another's."""
     given = []
-    for index, commune in enumerate(items(data, "communes")):
+    wrong = {place for place, _ in draft.problems}
+    for index, commune in enumerate(items(draft.data, "communes")):
         prefix = commune.get("prefix")
         try:
-            if isinstance(prefix, str):
+            if isinstance(prefix, str) and ("communes", index, "prefix") not in wrong:
                 network = prefix_network(prefix)
                 span = (network.version, int(network.network_address), int(network.broadcast_address))
                 given.append((span, index, prefix))
@@ -93,38 +133,66 @@ def _overlaps(data: Mapping[str, Any], where: Where) -> Iterator[Problem]:
 
 
 def threshold_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Thresholds that no measurement can ever reach: nothing would ever be called slow or lossy."""
+    """Thresholds and budgets that no measurement can meet: nothing would ever be called slow, or be measured."""
     timings = data.get("timings")
     given = timings if isinstance(timings, dict) else {}
     profile = TIMING_PROFILES.get(str(given.get("profile")), {})
-    wait_s = _positive({**profile, **given}.get("ping_timeout_s", Timings().ping_timeout_s))
-    packets = _positive({**profile, **given}.get("link_packets", Timings().link_packets))
+    wait_s, beat_s = (
+        _positive({**profile, **given}.get(key, getattr(Timings(), key))) for key in ("ping_timeout_s", "link_beat_s")
+    )
     for index, commune in enumerate(items(data, "communes")):
         for number, link in enumerate(items(commune, "links")):
-            yield from _of_link(("communes", index, "links", number), link, wait_s, packets)
+            place: Place = ("communes", index, "links", number)
+            yield from _unreachable(place, link, wait_s)
+            yield from _unsendable(place, link, beat_s)
 
 
-def _of_link(place: Place, link: Item, wait_s: float | None, packets: float | None) -> Iterator[Problem]:
+def _unreachable(place: Place, link: Item, wait_s: float | None) -> Iterator[Problem]:
     medium = link.get("medium", "fibre")
     thresholds = link.get("thresholds")
     own = thresholds if isinstance(thresholds, dict) else {}
-    latency_s = _positive(
-        own.get("latency_s", next((found for name, found in LATENCY_S.items() if name == medium), None))
-    )
-    loss = _positive(own.get("loss_ratio", LOSS_RATIO))
-    if wait_s is not None and latency_s is not None and latency_s >= wait_s:
-        where = (*place, "thresholds", "latency_s") if "latency_s" in own else (*place, "medium")
-        yield (
-            where,
-            f"a latency of {latency_s:g} s can never be measured: replies count as lost after timings.ping_timeout_s "
-            f"({wait_s:g} s); raise that, or lower this",
-        )
-    if packets is not None and loss is not None and loss > 1 - 1 / packets:
+    by_default = {"latency_s": next((found for name, found in LATENCY_S.items() if name == medium), None)}
+    for key, what in (("latency_s", "latency"), ("jitter_s", "jitter")):
+        limit_s = _positive(own.get(key, by_default.get(key)))
+        if wait_s is not None and limit_s is not None and limit_s >= wait_s:
+            yield (
+                (*place, "thresholds", key) if key in own else (*place, "medium"),
+                f"a {what} of {limit_s:g} s can never be measured: replies count as lost after timings.ping_timeout_s "
+                f"({wait_s:g} s); raise that, or lower this",
+            )
+    loss = _positive(own.get("loss_ratio"))
+    if loss is not None and loss >= 1:
         yield (
             (*place, "thresholds", "loss_ratio"),
-            f"a loss of {loss:g} can never be reached: of {packets:g} packets a beat, {packets - 1:g} lost are "
-            f"{1 - 1 / packets:g}, and all lost is down; lower it",
+            "a loss of 1 can never be reached: where everything is lost, the link is down; lower it",
         )
+
+
+def _unsendable(place: Place, link: Item, beat_s: float | None) -> Iterator[Problem]:
+    """What a link's own keys forbid to send."""
+    budget_mb, size = (
+        _positive(link.get("budget_mb_per_day")),
+        _positive(link.get("size_bytes", PingOptions().size_bytes)),
+    )
+    if budget_mb is not None and size is not None and beat_s is not None:
+        bytes_each = round_trip_bytes(str(link.get("address")), int(size))
+        if pace(1 / beat_s, bytes_each, budget_mb * 1e6) < 1 / beat_s:
+            least_mb = DAY_S / beat_s * bytes_each / PACED_SHARE / 1e6
+            yield (
+                (*place, "budget_mb_per_day"),
+                f"{budget_mb:g} MB are less than one ping in each beat of {beat_s:g} s costs ({least_mb:.2g} MB a "
+                "day); raise it, or timings.link_beat_s",
+            )
+    source, address = _address(link.get("source")), _address(link.get("address"))
+    if source is not None and address is not None and source.version != address.version:
+        yield (*place, "source"), f"IPv{source.version} cannot reach an IPv{address.version} address; give both alike"
+
+
+def _address(text: object) -> Address | None:
+    try:
+        return ipaddress.ip_address(text) if isinstance(text, str) else None
+    except ValueError:
+        return None  # the model says it
 
 
 def slow_problems(service: Mapping[str, Any], place: Place, defaults: Mapping[str, Any]) -> Iterator[Problem]:

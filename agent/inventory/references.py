@@ -7,19 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from agent.inventory.document import Place
-from agent.inventory.templates import PARTS, Problem, identity, items, meant, service_lists
+from agent.inventory.templates import PARTS, Draft, Problem, identity, items, service_lists
+from agent.inventory.words import meant
 from probes import units
+from probes.registry import KINDS
 from probes.systems import systems
 
 Where = Callable[[Place], str]
 """Tells people where a place was written."""
 
-_HTTP_ONLY = ("password", "token", "certificate")
-"""Keys by which a credential is none for SNMP."""
+_HTTP_ONLY = ("password", "token", "certificate", "key")
+_SNMP_ONLY = ("community", "version")
+"""Keys that tell what a credential is for."""
 
 
-def reference_problems(data: Mapping[str, Any], where: Where) -> Iterator[Problem]:
+def reference_problems(draft: Draft, where: Where) -> Iterator[Problem]:
     """Everything in a draft that speaks of something else which is not there, or not once."""
+    data = draft.data
     province = data.get("province")
     known_communes = units.communes(province) if isinstance(province, str) else ()
     if isinstance(province, str) and len(province) == 2 and province.isdigit() and not known_communes:
@@ -35,7 +39,9 @@ def reference_problems(data: Mapping[str, Any], where: Where) -> Iterator[Proble
         yield from _dangling((*place, "trunk"), commune.get("trunk"), trunks, "trunk")
         for part in PARTS:
             yield from _twice((*place, part), [identity(part, item) for item in items(commune, part)], where, "id")
-    yield from _credentials(data)
+        without = commune.get("without")
+        yield from _twice((*place, "without"), without if isinstance(without, list) else (), where)
+    yield from _credentials(draft)
     for part, key in (("trunks", "id"), ("communes", "code"), ("services", "id"), ("known_issues", "id")):
         yield from _twice((part,), [item.get(key) for item in items(data, part)], where, key)
     for part in ("references", "networks"):
@@ -66,34 +72,48 @@ def _all_known(place: Place, names: object, known: Iterable[object], what: str) 
         yield from _dangling((*place, index), name, known, what)
 
 
-def _credentials(data: Mapping[str, Any]) -> Iterator[Problem]:
+def _credentials(draft: Draft) -> Iterator[Problem]:
     """Devices and services ask with credentials that exist, and are of their sort."""
-    declared = data.get("credentials")
+    declared = draft.data.get("credentials")
     declared = declared if isinstance(declared, dict) else {}
-    for index, commune in enumerate(items(data, "communes")):
+    sorts = {name: _sort(credential) for name, credential in declared.items()}
+    for name, sort in sorts.items():
+        if sort == "unclear":
+            draft.invented.add(("credentials", name))  # one line for it, whatever the models make of the rest
+            yield (
+                ("credentials", name),
+                "for what? SNMP v1 and v2c have a `community`, v3 `version: v3` and a `user`; services have `user` and "
+                "`password`, a `token`, or `certificate` and `key`",
+            )
+    for index, commune in enumerate(items(draft.data, "communes")):
         for number, device in enumerate(items(commune, "devices")):
             place: Place = ("communes", index, "devices", number, "credential")
             name = device.get("credential")
             yield from _dangling(place, name, declared, "credential")
-            if _is_for_http(declared, name):
+            if isinstance(name, str) and sorts.get(name) == "http":
                 yield (
                     place,
                     f"{name!r} is for services; a device is asked over SNMP: name one with a community or a user",
                 )
-    for around, part in service_lists(data):
+    for around, part in service_lists(draft.data):
         for number, service in enumerate(items(part, "services")):
-            place = (*around, "services", number, "credential")
+            place, kind = (*around, "services", number, "credential"), service.get("kind")
             name = service.get("credential")
             yield from _dangling(place, name, declared, "credential")
-            if name in declared and not _is_for_http(declared, name):
+            if not isinstance(name, str) or name not in sorts:
+                continue
+            if sorts[name] == "snmp":
                 yield place, f"{name!r} is for SNMP; a service needs one with a password, a token or a certificate"
-            elif name is not None and service.get("kind") != "http":
-                yield place, f"a probe of kind {service.get('kind')!r} sends no credential; take it out"
+            elif isinstance(kind, str) and kind in KINDS and kind != "http":
+                yield place, f"a probe of kind {kind!r} sends no credential; take it out"
 
 
-def _is_for_http(declared: Mapping[str, Any], name: object) -> bool:
-    credential = declared.get(name) if isinstance(name, str) else None
-    return isinstance(credential, dict) and any(key in credential for key in _HTTP_ONLY)
+def _sort(credential: object) -> str:
+    if not isinstance(credential, dict):
+        return "none"  # the model says it
+    if any(key in credential for key in _HTTP_ONLY):
+        return "http"
+    return "snmp" if any(key in credential for key in _SNMP_ONLY) else "unclear"
 
 
 def _wrong_code(place: Place, code: object, known: set[str], province: object) -> Iterator[Problem]:
@@ -110,15 +130,21 @@ def _wrong_code(place: Place, code: object, known: set[str], province: object) -
 
 def _one_slip(code: str, other: str) -> bool:
     """Whether two codes differ by one digit, or by two neighbours that changed places."""
+    if len(code) != len(other):
+        return False
     wrong = [index for index in range(len(code)) if code[index] != other[index]]
     swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1 and sorted(code) == sorted(other)
     return len(wrong) == 1 or swapped
 
 
 def _cycles(data: Mapping[str, Any]) -> Iterator[Problem]:
-    pairs = [(str(trunk.get("id")), str(trunk.get("parent"))) for trunk in items(data, "trunks")]
-    parents = dict(pairs)
-    for index, (trunk, parent) in enumerate(pairs):
+    pairs = [
+        (index, trunk["id"], trunk["parent"])
+        for index, trunk in enumerate(items(data, "trunks"))
+        if isinstance(trunk.get("id"), str) and isinstance(trunk.get("parent"), str)
+    ]
+    parents = {trunk: parent for _, trunk, parent in pairs}
+    for index, trunk, parent in pairs:
         seen, at = [trunk], parent
         while at in parents and at not in seen:
             seen.append(at)
@@ -128,12 +154,17 @@ def _cycles(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _dangling(place: Place, name: object, known: Iterable[object], what: str) -> Iterator[Problem]:
-    names = [str(item) for item in known]
+    names = list(dict.fromkeys(str(item) for item in known if item is not None))
     if isinstance(name, str) and name not in names:
-        listed = (
-            f" (known: {', '.join(names)})" if 0 < len(names) <= 12 else "" if names else f"; no {what} is declared"
-        )
-        yield place, f"unknown {what} {name!r}{meant(name, names)}{listed}"
+        told = [known if known.isprintable() else repr(known) for known in names]
+        listed = f" (known: {', '.join(told)})" if 0 < len(names) <= 12 else "" if names else f"; no {what} is declared"
+        hint = _meant_code(name, names) if what == "commune" else meant(name, names)
+        yield place, f"unknown {what} {name!r}{hint}{listed}"
+
+
+def _meant_code(code: str, codes: list[str]) -> str:
+    near = [other for other in codes if other == code.zfill(5) or _one_slip(code, other)][:1]
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _twice(place: Place, values: Iterable[object], where: Where, *key: str) -> Iterator[Problem]:

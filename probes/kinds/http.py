@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import unicodedata
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
+from urllib.parse import urljoin
 
 import aiohttp
-from pydantic import Field
+from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic.json_schema import SkipJsonSchema
+from yarl import URL
 
 from probes import metrics
 from probes.model import Seconds, Settings, Several, Timeout, WebUrl
-from probes.ports import Kind, Net
+from probes.ports import HttpAuth, Kind, Net
 from probes.protocols import http, tcp
 from probes.results import Beat, Reading, Reason, Result
 
 MAX_REDIRECTS = 5
+REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 OVERLOAD_STATUS = frozenset({429, 502, 503, 504})
 
 
-class HttpSettings(Settings):
-    """`status` are the codes that are expected; `contains` is text that the body must hold, within the bound."""
+def _from_the_plan(value: object) -> object:
+    if value is not None and not isinstance(value, HttpAuth):
+        raise ValueError("an inventory holds no secrets; name an entry of `credentials` with `credential: NAME`")
+    return value
 
-    url: WebUrl
+
+class HttpSettings(Settings):
+    """A web page or API: it is fetched over a new connection, redirects are followed, and the answer is looked at."""
+
+    url: WebUrl = Field(examples=["https://portal.example/health"])
+    """What is fetched; better an address that needs the application than a front page."""
     timeout_s: Timeout = 10
+    """How long an attempt may take; after that the service counts as not answering."""
     slow_s: Seconds = 3
+    """An answer that took longer counts as slow."""
     status: Annotated[Several[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] = (200,)
-    contains: Annotated[str, Field(min_length=1)] | None = None
+    """HTTP status codes that are as they should be."""
+    contains: Annotated[str, Field(min_length=1)] | None = Field(None, examples=["Đăng nhập"])
+    """Text that the answer must hold, to tell the real page from an error page that says 200."""
     verify_tls: bool = True
+    """Whether the server's certificate must be valid."""
     max_body_bytes: Annotated[int, Field(ge=1, le=64 << 20)] = 1 << 20
+    """How much of the answer is read; `contains` is looked for in it."""
+    auth: Annotated[
+        SkipJsonSchema[InstanceOf[HttpAuth]] | None, BeforeValidator(_from_the_plan), Field(exclude=True)
+    ] = None
+    """Who asks; filled by the plan from the service's credential."""
 
 
 async def check(settings: HttpSettings, net: Net, beat: Beat) -> Result:  # noqa: ARG001  # every kind takes a beat
@@ -42,6 +65,8 @@ async def check(settings: HttpSettings, net: Net, beat: Beat) -> Result:  # noqa
                 reason, detail = await exchange.run()
         except TimeoutError:
             reason, detail = Reason.TIMEOUT, f"no end within {settings.timeout_s:g} s"
+        except _Astray as error:
+            reason, detail = Reason.PROTOCOL_ERROR, str(error)
         except aiohttp.ClientError as error:
             reason, detail = _reason_of(error)
     durations = {
@@ -63,12 +88,17 @@ async def check(settings: HttpSettings, net: Net, beat: Beat) -> Result:  # noqa
     return Result(reason=reason, readings=tuple(readings), detail=detail)
 
 
+class _Astray(Exception):
+    """A redirect that cannot be followed; the message repeats nothing of what the server sent."""
+
+
 class _Exchange:
     """What one GET has brought so far, also when it ends early."""
 
     def __init__(self, settings: HttpSettings, net: Net) -> None:
         self._settings = settings
         self._net = net
+        self._first = URL(settings.url)
         self.status: int | None = None
         self.answered_s: float | None = None
         self.transfer_s: float | None = None
@@ -78,17 +108,32 @@ class _Exchange:
         """The reason why the answer does not pass, and in words; raises what the client raises."""
         settings, clock = self._settings, self._net.clock
         started = clock.monotonic()
-        async with self._net.http.get(
-            settings.url, ssl=settings.verify_tls, allow_redirects=True, max_redirects=MAX_REDIRECTS
-        ) as response:
-            answered = clock.monotonic()
-            self.status = response.status
-            self.answered_s = answered - started
-            body, whole = await _read(response.content, settings.max_body_bytes)
-            ended = clock.monotonic()
-            self.transfer_s = ended - answered
-            self.body_bytes = len(body) if whole else response.content_length
-            return self._judge(body, response.charset, ended - started)
+        url = self._first
+        for _ in range(1 + MAX_REDIRECTS):
+            async with self._get(url) as response:
+                answered = clock.monotonic()
+                location = response.headers.get("Location")
+                if response.status in REDIRECT_STATUS and location:
+                    url = _redirected(url, location)
+                    continue
+                self.status = response.status
+                self.answered_s = answered - started
+                body, whole = await _read(response.content, settings.max_body_bytes)
+                ended = clock.monotonic()
+                self.transfer_s = ended - answered
+                self.body_bytes = len(body) if whole else response.content_length
+                return self._judge(body, response.charset, ended - started)
+        raise _Astray(f"more than {MAX_REDIRECTS} redirects")
+
+    def _get(self, url: URL) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """One request, which says who asks to the service itself only: its host, its port, its scheme."""
+        verify, auth = self._settings.verify_tls, self._settings.auth
+        if auth is None or _origin(url) != _origin(self._first):
+            return self._net.http.get(url, ssl=verify, allow_redirects=False)
+        said = http.authorization(auth)
+        return self._net.http.get(
+            url, ssl=auth.context or verify, allow_redirects=False, headers={"Authorization": said} if said else None
+        )
 
     def _judge(self, body: bytes, charset: str | None, total_s: float) -> tuple[Reason | None, str]:
         settings = self._settings
@@ -100,6 +145,22 @@ class _Exchange:
         if total_s > settings.slow_s:
             return Reason.SLOW, f"took {total_s:.1f} s"
         return None, f"status {self.status}"
+
+
+def _redirected(url: URL, location: str) -> URL:
+    """Where a redirect leads (RFC 9110 10.2.2); a user name and password that stand in it are nobody's of ours."""
+    try:
+        target = URL(urljoin(str(url), location))
+    except ValueError:
+        target = URL()
+    if target.scheme not in {"http", "https"} or not target.host or not target.port:
+        raise _Astray("redirected to what is no URL of a web page")
+    return target.with_user(None)
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    """What must be the same for a server to be the same (RFC 6454 4)."""
+    return url.scheme, url.raw_host, url.port
 
 
 async def _read(content: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
@@ -128,8 +189,9 @@ def _reason_of(error: aiohttp.ClientError) -> tuple[Reason, str]:
         case aiohttp.ClientSSLError():
             cause = getattr(error.__cause__, "verify_message", "") or getattr(error.__cause__, "reason", "")
             return Reason.TLS_ERROR, str(cause or type(error).__name__)
-        case aiohttp.TooManyRedirects():
-            return Reason.PROTOCOL_ERROR, f"more than {MAX_REDIRECTS} redirects"
+        case aiohttp.ClientOSError() if isinstance(error.__cause__, ssl.SSLError):
+            # since TLS 1.3 a server refuses a client's certificate after the handshake (RFC 8446 4.4.2.4)
+            return Reason.TLS_ERROR, (error.__cause__.reason or "TLS error").lower().replace("_", " ")
         case aiohttp.ClientConnectorError():
             return tcp.reason_of(error.os_error), tcp.meaning(error.os_error)
         case aiohttp.ClientOSError():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from probes import metrics
 from probes.model import Port, Seconds, Settings, Timeout
@@ -15,12 +15,18 @@ from probes.results import Beat, Reading, Reason, Result
 
 
 class TcpSettings(Settings):
-    """`slow_s` is where a connection that came about counts as slow."""
+    """A TCP port: a connection is opened and closed again, nothing is sent."""
 
-    host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[\w.:%-]+$")]
-    port: Port
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[\w.:%-]+$")] = Field(
+        examples=["gateway.example"]
+    )
+    """Host name or address."""
+    port: Port = Field(examples=[443])
+    """Where the connection goes."""
     timeout_s: Timeout = 5
+    """How long an attempt may take; after that the service counts as not answering."""
     slow_s: Seconds = 3
+    """A connection that took longer counts as slow."""
 
 
 async def check(settings: TcpSettings, net: Net, beat: Beat) -> Result:  # noqa: ARG001  # every kind takes a beat

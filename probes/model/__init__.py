@@ -11,6 +11,7 @@ from probes.model.base import (
     Port,
     ProvinceCode,
     Ratio,
+    Score,
     Seconds,
     Settings,
     Several,
@@ -29,11 +30,12 @@ from probes.model.credentials import (
     SnmpCommunity,
     SnmpCredential,
     SnmpUser,
+    sources_of,
 )
 from probes.model.places import (
     BUILT_IN_CLASSES,
     LATENCY_S,
-    LOSS_RATIO,
+    LIMITS,
     Commune,
     Contact,
     Device,
@@ -55,7 +57,7 @@ from probes.model.windows import VIETNAM, Moment, PlannedCuts, Window, moment, r
 __all__ = [
     "BUILT_IN_CLASSES",
     "LATENCY_S",
-    "LOSS_RATIO",
+    "LIMITS",
     "PREFIX",
     "TIMING_PROFILES",
     "VIETNAM",
@@ -90,6 +92,7 @@ __all__ = [
     "Province",
     "ProvinceCode",
     "Ratio",
+    "Score",
     "Seconds",
     "SecretSource",
     "Service",
@@ -111,4 +114,5 @@ __all__ = [
     "moment",
     "prefix_network",
     "recurrence",
+    "sources_of",
 ]

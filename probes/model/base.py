@@ -59,8 +59,10 @@ def _address_pattern(value: str) -> str:
 def prefix_network(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """The addresses that begin with a commune's prefix: `10.4.1` is 10.4.1.0/24. Raises ValueError for no prefix."""
     if ":" in prefix:
-        groups = prefix.rstrip(":").split(":")
-        return ipaddress.ip_network(f"{prefix.rstrip(':')}::/{16 * len(groups)}")
+        groups = prefix.removesuffix(":").removesuffix(":").split(":")
+        if not all(groups):
+            raise ValueError(prefix)
+        return ipaddress.ip_network(f"{':'.join(groups)}::/{16 * len(groups)}")
     parts = prefix.split(".")
     if not 1 <= len(parts) <= 3:
         raise ValueError(prefix)
@@ -111,9 +113,14 @@ WebUrl = Annotated[str, AfterValidator(_web_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
+Score = Annotated[float, Field(gt=1, le=4.5)]
+"""A mean opinion score."""
 Timeout = Annotated[float, Field(gt=0, le=60)]
 """Seconds that an attempt may take; the runner ends each after 60."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """One line for people, with diacritics."""
+Phone = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^(?:[^0-9]*[0-9]){6}")]
+"""Six digits or more; whatever stands between them is for people."""
+Email = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S@\S")]
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^\d{2}$")]
 CommuneCode = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]

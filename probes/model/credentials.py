@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -42,18 +42,28 @@ class SnmpCommunity(Settings):
     """SNMP v1 or v2c (RFC 1157, 1901): whoever listens on the way can read the community."""
 
     version: Literal["v1", "v2c"] = "v2c"
+    """v2c, unless a device is so old that it knows v1 only."""
     community: SecretSource = Field(examples=[{"file": "snmp-community"}])
+    """The word by which the devices let somebody read."""
 
 
 class SnmpUser(Settings):
     """SNMP v3 with the user-based security model (RFC 3414): nothing secret crosses the link."""
 
-    version: Literal["v3"]
+    version: Literal["v3"] = Field(examples=["v3"])
+    """Tells this sort of credential from a community."""
     user: Text = Field(examples=["lienxa"])
-    auth_protocol: Literal["md5", "sha1", "sha224", "sha256", "sha384", "sha512"] | None = None
+    """The user name that the devices know."""
+    auth_protocol: Literal["md5", "sha1", "sha224", "sha256", "sha384", "sha512"] | None = Field(
+        None, examples=["sha256"]
+    )
+    """How the devices know that it is us; goes together with `auth_key`."""
     auth_key: SecretSource | None = Field(None, examples=[{"file": "snmp-auth"}])
-    privacy_protocol: Literal["des", "aes128", "aes192", "aes256"] | None = None
+    """The authentication password; needs `auth_protocol`."""
+    privacy_protocol: Literal["des", "aes128", "aes192", "aes256"] | None = Field(None, examples=["aes128"])
+    """How what is asked and answered is encrypted; goes together with `privacy_key`, and needs authentication."""
     privacy_key: SecretSource | None = Field(None, examples=[{"file": "snmp-privacy"}])
+    """The encryption password; needs `privacy_protocol`."""
 
     @model_validator(mode="after")
     def _complete(self) -> SnmpUser:
@@ -70,13 +80,16 @@ class HttpBasic(Settings):
     """HTTP basic authentication (RFC 7617)."""
 
     user: Text = Field(examples=["lienxa"])
+    """The user name that the service knows."""
     password: SecretSource = Field(examples=[{"file": "portal-password"}])
+    """Its password."""
 
 
 class HttpBearer(Settings):
     """An HTTP bearer token (RFC 6750)."""
 
     token: SecretSource = Field(examples=[{"env": "LIENXA_PORTAL_TOKEN"}])
+    """What is sent as `Authorization: Bearer …`."""
 
 
 class ClientCertificate(Settings):
@@ -118,3 +131,11 @@ Credential = Annotated[
     Discriminator(_tag),
 ]
 """Told apart by their keys: `password` is HTTP basic, `token` bearer, `certificate` a client's; all else is SNMP."""
+
+
+def sources_of(credential: Credential) -> Iterator[tuple[str, SecretSource]]:
+    """Every secret that a credential needs: its key, and where it is read from."""
+    for part in type(credential).model_fields:
+        source = getattr(credential, part)
+        if isinstance(source, SecretSource):
+            yield part, source

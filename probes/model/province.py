@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from probes.model.base import Identifier, IpAddress, Network, ProvinceCode, Settings, Several, WebUrl
+from probes.model.base import Identifier, IpAddress, Network, ProvinceCode, Settings, Several, Text, WebUrl
 from probes.model.credentials import Credential
 from probes.model.places import Commune, Contact, SiteClass, Trunk
 from probes.model.services import KnownIssue, Service
@@ -40,10 +40,11 @@ class Province(Settings):
     """The whole inventory of one province: what its agent watches."""
 
     province: ProvinceCode = Field(examples=["04"])
-    """Two digits in quotes."""
+    """The province's official code: two digits, in quotes."""
     languages: Annotated[Several[Language], AfterValidator(_languages)] = ("vi", "en", "fr")
     """Of dashboards and alert texts; the first is the one that people see first."""
     timings: Timings = Timings()
+    """How often is asked, and how long is waited."""
     references: Several[IpAddress] = Field((), examples=[["10.0.0.1"]])
     """Addresses close to the agent; when none of them answers, the agent itself is blind."""
     networks: Several[Network] = Field((), examples=[["10.4.0.0/16"]])
@@ -52,12 +53,25 @@ class Province(Settings):
         default_factory=dict, examples=[{"devices": {"version": "v2c", "community": {"file": "snmp-community"}}}]
     )
     """How devices and services are asked, by a name of your own."""
-    site_classes: Mapping[Identifier, SiteClass] = Field(default_factory=dict)
-    """What communes of one kind have in common, by a name of your own."""
-    trunks: Several[Trunk] = ()
-    communes: Several[Commune] = ()
-    services: Several[Service] = ()
-    contacts: Contacts = Contacts()
-    maintenance: Several[Window] = ()
-    planned_cuts: PlannedCuts | None = None
-    known_issues: Several[KnownIssue] = ()
+    site_classes: Mapping[Identifier, SiteClass] = Field(
+        default_factory=dict, examples=[{"remote": {"links": [{"address": "{prefix}.1"}]}}]
+    )
+    """What communes of one sort have in common, by a name of your own."""
+    trunks: Several[Trunk] = Field((), examples=[[{"id": "ring-west"}]])
+    """What several communes' links share."""
+    hops: Mapping[IpAddress, Text] = Field(default_factory=dict, examples=[{"10.20.0.1": "Viettel ring 2"}])
+    """Names of routers on the way to the communes, so that people are told where a path ends."""
+    communes: Several[Commune] = Field((), examples=[[{"code": "01273", "prefix": "10.4.1"}]])
+    """Communes, wards and special zones: what is watched."""
+    services: Several[Service] = Field((), examples=[[{"use": "national-portal"}]])
+    """Portals, platforms and APIs that the communes depend on."""
+    contacts: Contacts = Field(Contacts(), examples=[{"webhook_url": "http://127.0.0.1:9099/"}])
+    """Whom to call for what, and where notifications go."""
+    maintenance: Several[Window] = Field((), examples=[[{"start": "2026-11-22 22:00", "end": "2026-11-23 02:00"}]])
+    """When work is planned, so that nobody is paged."""
+    planned_cuts: PlannedCuts | None = Field(None, examples=[{"file": "planned-cuts.csv"}])
+    """The electricity company's announcements."""
+    known_issues: Several[KnownIssue] = Field(
+        (), examples=[[{"id": "finance-3", "title": "Mã số chưa đồng bộ", "owner": "Bộ Tài chính"}]]
+    )
+    """Problems that are known and have an owner."""

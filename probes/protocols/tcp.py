@@ -42,22 +42,27 @@ async def resolve(host: str, port: int) -> list[Endpoint]:
     return [Endpoint(family, address) for family, _, _, _, address in found]  # type: ignore[arg-type]  # no raw tuples
 
 
-async def connect(endpoints: list[Endpoint]) -> socket.socket:
-    """A connection to the first endpoint that accepts one; raises the first one's OSError. The caller closes it."""
+async def connect(endpoints: list[Endpoint], source: str | None = None) -> socket.socket:
+    """A connection to the first endpoint that accepts one; raises the first one's OSError. The caller closes it.
+
+    `source` is the address of this machine to connect from.
+    """
     first: OSError | None = None
     for endpoint in endpoints:
         try:
-            return await _connect(endpoint)
+            return await _connect(endpoint, source)
         except OSError as error:  # TimeoutError of the kernel (ETIMEDOUT) included
             first = first or error
     raise first or socket.gaierror(socket.EAI_NODATA, "no address")
 
 
-async def _connect(endpoint: Endpoint) -> socket.socket:
+async def _connect(endpoint: Endpoint, source: str | None) -> socket.socket:
     connection = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            connection.bind((source, 0))
         await asyncio.get_running_loop().sock_connect(connection, endpoint.address)
     except BaseException:  # cancelled too: no descriptor is left behind
         connection.close()

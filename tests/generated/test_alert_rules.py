@@ -15,10 +15,13 @@ from probes.metrics import (
     COMMUNE_INFO,
     COMMUNE_LAST_WORDS,
     COMMUNE_LAST_WORDS_TIMESTAMP,
+    COMMUNE_OVERLAY,
     COMMUNE_SILENT_SINCE,
     INCIDENT_CAUSE,
     INCIDENT_COMMUNES,
     INCIDENT_OPENED,
+    INCIDENT_OVERLAY,
+    PATH_INFO,
     SERVICE_INFO,
     TARGET_RESULTS,
     TRUNK_INFO,
@@ -168,6 +171,43 @@ def test_the_last_words_are_read_out(bench: promtool.RuleBench) -> None:
     bench.expect(data, "5m", "CommuneDown", [{"labels": COMMUNE, "annotations": annotations}])
 
 
+HOP = "10.20.0.1 (Vòng Viettel 2)"
+PATH_ENDS = {
+    "description": f"The path ends after {HOP}.",
+    "description_vi": f"Đường truyền dừng lại sau {HOP}.",
+    "description_fr": f"Le chemin s'arrête après {HOP}.",
+}
+
+
+def before_the_last_line(annotations: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """The annotations with one more line before each description's last."""
+    return {
+        key: "\n".join((*value.split("\n")[:-1], more[key], value.split("\n")[-1])) if key in more else value
+        for key, value in annotations.items()
+    }
+
+
+def path(where: Mapping[str, str], hop: str, state: str) -> Series:
+    """What a trace has found."""
+    return {series(PATH_INFO, **where, last_hop=hop.partition(" ")[0], name=hop, state=state): "1x40"}
+
+
+def test_it_is_told_where_the_path_ends(bench: promtool.RuleBench) -> None:
+    data = alive() | incident("01290", "commune", "power")
+    data |= path({"commune": "01290", "link": "primary"}, HOP, "broken")
+    data |= path({"commune": "01290", "link": "backup"}, "", "broken")
+    data |= path({"commune": "01294", "link": "primary"}, "10.20.0.9", "broken")
+    told = before_the_last_line(POWER_CUT, PATH_ENDS)
+    bench.expect(data, "5m", "CommuneDown", [{"labels": COMMUNE, "annotations": told}])
+
+
+def test_a_whole_path_and_one_without_any_hop_are_not_told(bench: promtool.RuleBench) -> None:
+    data = alive() | incident("01290", "commune", "power")
+    data |= path({"commune": "01290", "link": "primary"}, "10.4.4.1", "whole")
+    data |= path({"commune": "01290", "link": "backup"}, "", "broken")
+    bench.expect(data, "5m", "CommuneDown", [{"labels": COMMUNE, "annotations": POWER_CUT}])
+
+
 def test_a_revised_cause_changes_the_text_and_not_the_alert(bench: promtool.RuleBench) -> None:
     data = alive() | incident("01290", "commune", "power")
     data[series(INCIDENT_CAUSE, root="01290", root_kind="commune", cause="power")] = "1x10 0x30"
@@ -193,7 +233,8 @@ def test_a_revised_cause_changes_the_text_and_not_the_alert(bench: promtool.Rule
     bench.expect(data, "5m", "CommuneDown", [{"labels": COMMUNE, "annotations": annotations}])
 
 
-def test_a_trunk_lists_ten_communes_and_counts_the_others(bench: promtool.RuleBench) -> None:
+def twelve_behind_a_trunk() -> tuple[Series, Mapping[str, Any]]:
+    """A dead trunk, and what its alert says."""
     data = alive() | incident("ring-west", "trunk", "trunk", "12x40")
     for number in range(12):
         code = f"013{number:02}"
@@ -221,7 +262,28 @@ def test_a_trunk_lists_ten_communes_and_counts_the_others(bench: promtool.RuleBe
             "Appeler le centre d'exploitation de l'opérateur et signaler la panne de la dorsale.",
         ],
     )
+    return data, annotations
+
+
+def test_a_trunk_lists_ten_communes_and_counts_the_others(bench: promtool.RuleBench) -> None:
+    data, annotations = twelve_behind_a_trunk()
     bench.expect(data, "5m", "CommuneDown", [{"labels": TRUNK, "annotations": annotations}])
+
+
+def test_it_is_told_where_the_path_to_a_trunk_ends(bench: promtool.RuleBench) -> None:
+    data, annotations = twelve_behind_a_trunk()
+    data |= path({"trunk": "ring-west"}, HOP, "broken")
+    data |= path({"commune": "01300", "link": "primary"}, "10.20.0.9", "broken")
+    told = before_the_last_line(annotations, PATH_ENDS)
+    bench.expect(data, "5m", "CommuneDown", [{"labels": TRUNK, "annotations": told}])
+
+
+def test_of_a_trunk_that_is_not_probed_the_paths_to_most_of_its_communes_tell(bench: promtool.RuleBench) -> None:
+    data, annotations = twelve_behind_a_trunk()
+    for code, hop in (("01300", HOP), ("01301", "10.20.0.9"), ("01302", HOP), ("01290", "10.20.0.7")):
+        data |= path({"commune": code, "link": "primary"}, hop, "broken")
+    told = before_the_last_line(annotations, PATH_ENDS)
+    bench.expect(data, "5m", "CommuneDown", [{"labels": TRUNK, "annotations": told}])
 
 
 def test_a_dead_service_is_named_with_its_reason_though_it_darkens_no_commune(bench: promtool.RuleBench) -> None:
@@ -248,6 +310,83 @@ def test_a_dead_service_is_named_with_its_reason_though_it_darkens_no_commune(be
         ],
     )
     bench.expect(data, "5m", "ServiceDown", [{"labels": SERVICE, "annotations": annotations}])
+
+
+def overlaid(data: Series, overlay: str, *, until: int, then: int = 0) -> Series:
+    """The incidents while an overlay lies over them for so many samples, and over nothing `then`."""
+    changed = {}
+    for name, values in data.items():
+        if name.startswith(INCIDENT_COMMUNES.name):
+            communes = values.split("x", 1)[0]
+            covered = name.replace(INCIDENT_COMMUNES.name, INCIDENT_OVERLAY.name).replace(
+                "}", f', overlay="{overlay}"}}'
+            )
+            changed[covered] = f"{communes}x{until - 1} stale"
+            if then:
+                changed[name] = f"_x{until} {communes}x{then}"
+        else:
+            changed[name] = values
+    return changed
+
+
+@pytest.mark.parametrize("overlay", ["maintenance", "planned"])
+def test_what_lies_under_an_overlay_wakes_nobody(bench: promtool.RuleBench, overlay: str) -> None:
+    data = alive()
+    for root, kind, cause in (
+        ("01290", "commune", "power"),
+        ("ring-west", "trunk", "trunk"),
+        ("portal", "service", "service"),
+    ):
+        data |= overlaid(incident(root, kind, cause), overlay, until=40)
+    for name in ("CommuneDown", "ServiceDown"):
+        bench.expect(data, "9m", name, [])
+
+
+def test_an_alert_starts_two_scrapes_after_the_overlay_ends_while_the_trouble_persists(
+    bench: promtool.RuleBench,
+) -> None:
+    data = alive() | overlaid(incident("01290", "commune", "power"), "planned", until=20, then=20)
+    bench.expect(data, "5m15s", "CommuneDown", [])
+    bench.expect(data, "5m30s", "CommuneDown", [{"labels": COMMUNE, "annotations": POWER_CUT}])
+
+
+def test_maintenance_that_begins_over_an_open_incident_ends_its_alert(bench: promtool.RuleBench) -> None:
+    data = alive() | incident("01290", "commune", "power")
+    data[series(INCIDENT_COMMUNES, root="01290", root_kind="commune")] = "1x20 stale"
+    data[series(INCIDENT_OVERLAY, root="01290", root_kind="commune", overlay="maintenance")] = "_x20 1x20"
+    bench.expect(data, "5m", "CommuneDown", [{"labels": COMMUNE, "annotations": POWER_CUT}])
+    bench.expect(data, "5m15s", "CommuneDown", [])
+
+
+def test_a_trunk_names_and_counts_only_the_communes_that_lie_under_no_overlay(bench: promtool.RuleBench) -> None:
+    data = alive() | incident("ring-west", "trunk", "trunk", "1x40")
+    for code, name, overlay in (("01290", "Xã Bảo Lâm", "none"), ("01294", "Xã Lý Bôn", "planned")):
+        data[series(COMMUNE_INFO, commune=code, name=name, type="commune", trunk="ring-west")] = "1x40"
+        data[series(COMMUNE_INCIDENT, commune=code, root="ring-west", root_kind="trunk")] = "1x40"
+        for lies in ("none", "maintenance", "planned"):
+            data[series(COMMUNE_OVERLAY, commune=code, overlay=lies)] = f"{int(lies == overlay)}x40"
+    annotations = texts(
+        "CommuneDown",
+        en=[
+            "Communes cut off behind trunk Vòng cáp quang phía Tây: 1 (trunk failure)",
+            "Down since 07:01 on 1 Jan 1970.",
+            "Communes: Xã Bảo Lâm.",
+            "Call the carrier's operations centre and report the trunk failure.",
+        ],
+        vi=[
+            "Số xã mất kết nối sau đường trục Vòng cáp quang phía Tây: 1 (sự cố đường trục)",
+            "Bắt đầu gián đoạn lúc 07:01 ngày 01/01/1970.",
+            "Các xã: Xã Bảo Lâm.",
+            "Gọi trung tâm điều hành của nhà mạng và báo sự cố đường trục.",
+        ],
+        fr=[
+            "Communes coupées derrière la dorsale Vòng cáp quang phía Tây : 1 (panne de la dorsale)",
+            "En panne depuis 07:01 le 01/01/1970.",
+            "Communes : Xã Bảo Lâm.",
+            "Appeler le centre d'exploitation de l'opérateur et signaler la panne de la dorsale.",
+        ],
+    )
+    bench.expect(data, "5m", "CommuneDown", [{"labels": TRUNK, "annotations": annotations}])
 
 
 @pytest.mark.parametrize("name", ["CommuneDown", "ServiceDown", "AgentVanished"])

@@ -153,6 +153,8 @@ SAMPLE = {
     **_target('trunk="ring-west", kind="icmp"', "trunk/ring-west", "up"),
     'lienxa_service_info{province="04", service="portal", path="dedicated", name="Cổng dịch vụ công"}': "1x240",
     **_target('service="portal", path="dedicated", kind="http"', "service/portal", "down"),
+    'lienxa_service_info{province="04", service="land", path="dedicated", name="Cơ sở dữ liệu đất đai"}': "1x240",
+    'lienxa_target_state{province="04", service="land", path="dedicated", state="not_connected"}': "1x240",
     'lienxa_incident_communes{province="04", root="01290", root_kind="commune"}': "1x240",
     'lienxa_incident_opened_timestamp_seconds{province="04", root="01290", root_kind="commune"}': "60x240",
     'lienxa_incident_cause{province="04", root="01290", root_kind="commune", cause="power"}': "1x240",
@@ -172,7 +174,7 @@ PORTAL = '{province="04", root="portal", root_kind="service", cause="service", n
 VANTAGE = '{province="04", root="agent", root_kind="vantage", cause="vantage", name="agent"}'
 ANSWERS: list[list[dict[str, float]]] = [
     [{"{}": 1}, {"{}": 1}, {"{}": 1}, {"{}": 0}],
-    [{"{}": 1}, {"{}": 0}, {"{}": 0}],
+    [{"{}": 1}, {"{}": 0}, {"{}": 0}, {"{}": 1}],
     [
         {
             f'{{{BAO_LAM}, cause="power"}}': 4,
@@ -189,7 +191,10 @@ ANSWERS: list[list[dict[str, float]]] = [
     ],
     [{DARK: 1, PORTAL: 0, VANTAGE: 0}, {DARK: 60_000, PORTAL: 90_000, VANTAGE: 90_000}],
     [
-        {'{province="04", service="portal", path="dedicated", name="Cổng dịch vụ công"}': 4},
+        {
+            '{province="04", service="portal", path="dedicated", name="Cổng dịch vụ công"}': 4,
+            '{province="04", service="land", path="dedicated", name="Cơ sở dữ liệu đất đai"}': -1,
+        },
         {'{province="04", trunk="ring-west", name="Vòng phía Tây"}': 0},
         {f"{{{BAO_LAM}}}": 4, f"{{{LY_BON}}}": 3},
     ],
@@ -241,6 +246,7 @@ def test_states_are_told_by_words_beside_their_colour(built: dict[str, dict[str,
         "2": ("không quan sát được", "purple"),
         "1": ("chưa xác định", "#808080"),
         "0": ("bình thường", "green"),
+        "-1": ("chưa kết nối", "#5b7fa6"),
     }
 
 

@@ -101,13 +101,13 @@ def test_the_agents_only_capability_is_raw_sockets(province: Province) -> None:
     service = _unit(province)["Service"]
     assert service["AmbientCapabilities"] == "CAP_NET_RAW"
     assert service["CapabilityBoundingSet"] == "CAP_NET_RAW"
-    assert service["DynamicUser"] == "yes"
+    assert service["User"] == "lienxa"
     assert service["NoNewPrivileges"] == "yes"
 
 
 def test_the_unit_runs_the_installed_command_on_the_installed_inventory(province: Province) -> None:
     command = _unit(province)["Service"]["ExecStart"]
-    assert command == "/opt/lienxa/bin/lienxa run /etc/lienxa/inventory.yaml --listen 127.0.0.1:9834"
+    assert command == "/opt/lienxa/bin/lienxa run /etc/lienxa/inventory --listen 127.0.0.1:9834"
 
 
 def test_the_unit_starts_again_whatever_ended_it(province: Province) -> None:

@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 
 from probes import names
 from probes.language import DOMAIN, LANGUAGES, LOCALE, translator
-from probes.results import Cause, CommuneState, Reason, RootKind
+from probes.results import NOT_CONNECTED, Cause, CommuneState, Reason, RootKind
 
 ROOT = LOCALE.parent.parent
 PACKAGES = ("probes", "agent", "dashboards", "alerts", "deploy")
@@ -72,7 +72,7 @@ def test_a_moment_keeps_the_numbers_of_gos_layout(language: str) -> None:
 
 
 def test_every_label_value_that_people_read_has_a_word() -> None:
-    assert set(names.STATES) == set(CommuneState)
+    assert set(names.STATES) == {*CommuneState, NOT_CONNECTED}
     assert set(names.CAUSES) == set(Cause)
     assert set(names.ROOT_KINDS) == set(RootKind)
     assert set(names.REASONS) == set(Reason)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import logging
 import os
 import shutil
 import socket
@@ -14,11 +16,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from probes import metrics
 from probes.kinds.http import HttpSettings, check
-from probes.protocols.http import open_session
+from probes.ports import HttpAuth
+from probes.protocols.http import ENCRYPTED, CertificateRefused, client_context, open_session
 from probes.results import Reason, Result
 from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, value
 
@@ -232,6 +235,23 @@ async def test_garbage_is_a_protocol_error(net: TestNet, answer: bytes) -> None:
     assert "127.0.0.1" not in result.detail
 
 
+async def test_a_connection_that_breaks_is_not_tried_again(net: TestNet) -> None:
+    connections = 0
+
+    async def drop_the_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        if connections > 1:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(drop_the_first, "127.0.0.1", 0)
+    async with server:
+        result = await probe(net, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert (result.reason, connections) == (Reason.PROTOCOL_ERROR, 1)
+
+
 async def test_no_more_of_a_body_is_read_than_allowed(net: TestNet) -> None:
     sent = 0
 
@@ -274,6 +294,36 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         [*words.split(), *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
     )
     return certificate, key
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, SecretStr]:
+    """(certificate, key) of somebody who asks, PEM."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+    folder = tmp_path_factory.mktemp("client")
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lienxa"
+    subprocess.run(
+        [*words.split(), "-keyout", "key", "-out", "certificate"], check=True, capture_output=True, cwd=folder
+    )
+    return (folder / "certificate").read_text(encoding="ascii"), SecretStr((folder / "key").read_text(encoding="ascii"))
+
+
+async def shown(client: tuple[str, SecretStr], *, verify: bool = False, ca_file: Path | None = None) -> HttpAuth:
+    """A client certificate as the plan hands it over."""
+    certificate, key = client
+    context = await asyncio.to_thread(client_context, certificate, key, verify=verify, ca_file=ca_file)
+    return HttpAuth(certificate=certificate, key=key, context=context)
+
+
+@pytest.fixture
+def mutual(certificate: tuple[Path, Path], client: tuple[str, SecretStr]) -> ssl.SSLContext:
+    """A server's context that wants to see the client's certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    context.load_verify_locations(cadata=client[0])
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 @pytest.fixture
@@ -352,6 +402,245 @@ def test_what_is_no_url_of_a_web_page_is_refused_without_repeating_it(url: str) 
     with pytest.raises(ValidationError) as refusal:
         HttpSettings(url=url)
     assert "geheim" not in str(refusal.value)
+
+
+# Who asks
+
+BASIC = HttpAuth(user="lienxa", password=SecretStr("mật khẩu"))
+TOKEN = HttpAuth(token=SecretStr("ey.hidden-word.3"))
+
+
+def naming(seen: list[str | None]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that notes how each request says who asks."""
+
+    async def note(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(text=PAGE)
+
+    return note
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        (None, None),
+        (
+            HttpAuth(user="Aladdin", password=SecretStr("open sesame")),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+        ),  # RFC 7617 2
+        (HttpAuth(user="test", password=SecretStr("123\u00a3")), "Basic dGVzdDoxMjPCow=="),  # RFC 7617 2.1
+        (HttpAuth(user="a", password=SecretStr("a\u0323")), "Basic YTrhuqE="),  # composed, as RFC 7617 2.1 wants it
+        (TOKEN, "Bearer ey.hidden-word.3"),
+    ],
+)
+async def test_who_asks_is_told_as_the_standards_say(net: TestNet, auth: HttpAuth | None, expected: str | None) -> None:
+    seen: list[str | None] = []
+    async with serving(naming(seen)) as url:
+        result = await probe(net, url, auth=auth)
+    assert (result.reason, seen) == (None, [expected])
+
+
+async def test_a_wrong_password_is_a_wrong_status(net: TestNet) -> None:
+    async def gate(request: web.Request) -> web.Response:
+        return web.Response(status=200 if request.headers.get("Authorization") == "Bearer right" else 401)
+
+    async with serving(gate) as url:
+        assert (await probe(net, url, auth=HttpAuth(token=SecretStr("right")))).reason is None
+        refused = await probe(net, url, auth=HttpAuth(token=SecretStr("wrong")))
+    assert (refused.reason, refused.detail) == (Reason.WRONG_STATUS, "status 401")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("auth", [BASIC, TOKEN])
+async def test_no_other_server_is_told_who_asks(net: TestNet, status: int, auth: HttpAuth) -> None:
+    here: list[str | None] = []
+    elsewhere: list[str | None] = []
+
+    async with serving(naming(elsewhere)) as other:
+
+        async def leave(request: web.Request) -> web.Response:
+            here.append(request.headers.get("Authorization"))
+            where = {"/": "/again", "/again": other}[request.path]
+            return web.Response(status=status, headers={"Location": where})
+
+        async with serving(leave) as url:
+            result = await probe(net, url, auth=auth)
+    assert result.reason is None
+    assert here[0] is not None
+    assert here == [here[0]] * 2
+    assert elsewhere == [None]
+
+
+async def test_a_way_back_from_another_server_is_told_again(net: TestNet) -> None:
+    seen: list[str | None] = []
+
+    async def back(request: web.Request) -> web.Response:
+        raise web.HTTPFound(request.query["to"])
+
+    async with serving(back) as other:
+
+        async def home(request: web.Request) -> web.Response:
+            seen.append(request.headers.get("Authorization"))
+            if request.path == "/":
+                raise web.HTTPFound(f"{other}?to={request.url.with_path('/home')}")
+            return web.Response()
+
+        async with serving(home) as url:
+            assert (await probe(net, url, auth=TOKEN)).reason is None
+    assert seen == ["Bearer ey.hidden-word.3"] * 2
+
+
+async def test_the_same_server_without_tls_is_another_one(net: TestNet, tls: ssl.SSLContext) -> None:
+    seen: list[str | None] = []
+    async with serving(naming(seen)) as plain:
+
+        async def downgrade(request: web.Request) -> web.Response:
+            raise web.HTTPFound(plain)
+
+        async with serving(downgrade, tls) as url:
+            result = await probe(net, url, auth=TOKEN, verify_tls=False)
+    assert (result.reason, seen) == (None, [None])
+
+
+async def test_a_name_and_password_in_a_redirect_are_not_taken_over(net: TestNet) -> None:
+    seen: list[str | None] = []
+    async with serving(naming(seen)) as other:
+
+        async def leave(request: web.Request) -> web.Response:
+            if request.path == "/":
+                raise web.HTTPFound(str(request.url.with_user("mallory").with_password("x").with_path("/2")))
+            raise web.HTTPFound(other.replace("http://", "http://mallory:x@"))
+
+        async with serving(leave) as url:
+            result = await probe(net, url, auth=BASIC)
+    assert (result.reason, seen) == (None, [None])
+
+
+async def test_a_client_certificate_opens_what_asks_for_one(
+    net: TestNet, mutual: ssl.SSLContext, client: tuple[str, SecretStr], certificate: tuple[Path, Path]
+) -> None:
+    names: list[object] = []
+
+    async def note(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        names.append(request.transport.get_extra_info("peercert")["subject"])
+        return web.Response(text=PAGE)
+
+    async with serving(note, mutual) as url:
+        trusted = await probe(net, url, auth=await shown(client, verify=True, ca_file=certificate[0]))
+        unverified = await probe(net, url, auth=await shown(client), verify_tls=False)
+        stranger = await probe(net, url, auth=await shown(client, verify=True))
+    assert (trusted.reason, unverified.reason) == (None, None)
+    assert names == [((("commonName", "lienxa"),),)] * 2
+    assert (stranger.reason, stranger.detail) == (Reason.TLS_ERROR, "self-signed certificate")
+
+
+async def test_a_server_that_misses_a_certificate_is_a_tls_error(net: TestNet, mutual: ssl.SSLContext) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            connection, _ = listening.accept()
+            with mutual.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+                with pytest.raises(ssl.SSLError):
+                    secured.do_handshake()
+                secured.shutdown(socket.SHUT_WR)
+                while secured.recv(1000):  # whoever closes with data unread resets
+                    pass
+
+        refusing = asyncio.create_task(asyncio.to_thread(refuse))
+        result = await probe(net, f"https://127.0.0.1:{listening.getsockname()[1]}/", verify_tls=False)
+        await refusing
+    assert (result.reason, result.detail) == (Reason.TLS_ERROR, "tlsv13 alert certificate required")
+
+
+async def test_no_other_server_is_shown_the_certificate(
+    net: TestNet, mutual: ssl.SSLContext, client: tuple[str, SecretStr], certificate: tuple[Path, Path]
+) -> None:
+    shown_there: list[object] = []
+    curious = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    curious.load_cert_chain(*certificate)
+    curious.load_verify_locations(cadata=client[0])
+    curious.verify_mode = ssl.CERT_OPTIONAL
+
+    async def look(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        shown_there.append(request.transport.get_extra_info("peercert"))
+        return web.Response()
+
+    async with serving(look, curious) as other:
+
+        async def leave(request: web.Request) -> web.Response:
+            raise web.HTTPFound(other)
+
+        async with serving(leave, mutual) as url:
+            assert (await probe(net, url, auth=await shown(client), verify_tls=False)).reason is None
+            assert (await probe(net, other, auth=await shown(client), verify_tls=False)).reason is None
+    assert [bool(seen) for seen in shown_there] == [False, True]
+
+
+def test_a_certificate_that_cannot_be_used_is_told_in_words(client: tuple[str, SecretStr], tmp_path: Path) -> None:
+    certificate, key = client
+    openssl("ecparam -name prime256v1 -genkey -noout -out other", tmp_path)
+    openssl("genrsa -out rsa 2048", tmp_path)
+    openssl("pkey -in other -aes256 -passout pass:geheim -out locked", tmp_path)
+    openssl("req -x509 -newkey rsa:1024 -nodes -days 2 -subj /CN=x -keyout small -out weak", tmp_path)
+    files = {path.name: path.read_text(encoding="ascii") for path in tmp_path.iterdir()}
+    damaged = certificate.replace("M", "N")
+
+    def why(certificate: str, key: str) -> str:
+        with pytest.raises(CertificateRefused) as caught:
+            client_context(certificate, SecretStr(key))
+        return f"{caught.value.part}: {caught.value}"
+
+    secret = key.get_secret_value()
+    mismatch = "key: does not belong to the certificate"
+    assert why("", secret) == "certificate: holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)"
+    assert why(secret, secret) == "certificate: holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)"
+    assert why(certificate, certificate) == "key: holds no private key in PEM form (`-----BEGIN PRIVATE KEY-----`)"
+    assert why(damaged, secret) == "certificate: holds a certificate that is damaged"
+    assert why(certificate, secret.replace("M", "N")) == "key: is damaged, or no key that OpenSSL knows"
+    assert (why(certificate, files["other"]), why(certificate, files["rsa"])) == (mismatch, mismatch)
+    assert why(files["weak"], files["small"]) == "certificate: is too weak for this machine (ee key too small)"
+    assert why(certificate, files["locked"]) == f"key: {ENCRYPTED}"
+
+
+def openssl(words: str, folder: Path) -> None:
+    subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
+
+
+def test_nothing_is_left_open_by_a_certificate(client: tuple[str, SecretStr]) -> None:
+    before = descriptors()
+    client_context(*client)
+    with pytest.raises(CertificateRefused):
+        client_context(client[0], SecretStr("-----BEGIN PRIVATE KEY-----"))
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("auth", [BASIC, TOKEN])
+async def test_no_secret_shows_in_settings_result_or_log(
+    net: TestNet, auth: HttpAuth, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": f"http://[::bad/{request.headers['Authorization']}"})
+
+    caplog.set_level(logging.DEBUG)
+    async with serving(echo) as url:
+        settings = HttpSettings.model_validate({"url": url, "auth": auth})
+        astray = await check(settings, net, beat())
+        lost = await probe(net, f"http://127.0.0.1:{free_port()}/", auth=auth)
+    dumps = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    told = f"{dumps} {auth!r} {auth} {astray} {lost} {caplog.text}"
+    assert astray.detail == "redirected to what is no URL of a web page"
+    for secret in ("mật khẩu", "hidden-word", "bGllbnhhOm3huq10IGto4bqpdQ=="):
+        assert secret not in told
+    assert "auth" not in json.dumps(HttpSettings.model_json_schema())
+
+
+def test_an_inventory_cannot_say_who_asks_by_itself() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        HttpSettings.model_validate({"url": "http://portal.example/", "auth": {"user": "a", "password": "geheim"}})
+    assert "geheim" not in str(refusal.value)
+    assert "name an entry of `credentials` with `credential: NAME`" in str(refusal.value)
 
 
 async def test_nginx_passes(net: TestNet, certificate: tuple[Path, Path], tmp_path: Path) -> None:

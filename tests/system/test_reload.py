@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from agent.stage import COMMAND
+from probes import units
+from tests.bench.inventories import written_out
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
@@ -27,15 +30,20 @@ communes:
   - {code: "01294", links: [{address: 127.0.0.3}]}
 """
 SENT = 'lienxa_link_sent_total{province="04",commune="%s"'
+OK = "lienxa_agent_config_last_reload_successful"
 
 
 class Agent:
-    """A running agent over one file."""
+    """A running agent over one file or folder."""
 
-    def __init__(self, inventory: Path, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, inventory: Path, process: subprocess.Popen[str], log: Path, url: str) -> None:
         self.inventory = inventory
         self.process = process
         self.url = url
+        self._log = log
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
 
     def page(self) -> str:
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:  # noqa: S310  # our own, on loopback
@@ -44,6 +52,11 @@ class Agent:
     def value(self, series: str) -> float | None:
         found = re.search(rf"^{re.escape(series)}[^ ]* (.+)$", self.page(), re.MULTILINE)
         return float(found[1]) if found else None
+
+    def values(self, name: str) -> dict[str, float]:
+        """Every series of a name, by its labels."""
+        found = re.findall(rf"^{name}{{(.*)}} (.+)$", self.page(), re.MULTILINE)
+        return {labels: float(value) for labels, value in found}
 
     def reload(self) -> tuple[int, str]:
         request = urllib.request.Request(f"{self.url}/-/reload", method="POST")  # noqa: S310  # as above
@@ -54,29 +67,38 @@ class Agent:
             return refused.code, refused.read().decode()
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 20
         while not condition():
-            assert time.monotonic() < deadline, f"waited for {what}"
+            assert time.monotonic() < deadline, f"waited for {what}\n{self.log()[-3000:]}"
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(inventory: Path, log: Path, *options: str) -> Iterator[Agent]:
+    argv = [COMMAND, "run", str(inventory), "--listen", "127.0.0.1:0", *options]
+    environment = {**os.environ, "SNMP_COMMUNITY": "public"}
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(argv, stderr=stderr, text=True, env=environment) as process,
+    ):
+        try:
+            deadline = time.monotonic() + 15
+            while not (found := re.search(r"listening on (http://\S+)", log.read_text())):
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield Agent(inventory, process, log, found[1])
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[Agent]:
     inventory = tmp_path / "cao-bang.yaml"
     inventory.write_text(INVENTORY, encoding="utf-8")
-    log = tmp_path / "log"
-    argv = [COMMAND, "run", str(inventory), "--listen", "127.0.0.1:0"]
-    with log.open("w") as stderr, subprocess.Popen(argv, stderr=stderr, text=True) as process:
-        try:
-            deadline = time.monotonic() + 15
-            while not (found := re.search(r"listening on (http://\S+)", log.read_text())):
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            running = Agent(inventory, process, found[1])
-            running.wait(lambda: (running.value(SENT % "01290") or 0) > 5, "the first pings")
-            yield running
-        finally:
-            process.terminate()
+    with running(inventory, tmp_path / "log") as started:
+        both = (SENT % "01290", SENT % "01294")
+        started.wait(lambda: all((started.value(series) or 0) > 5 for series in both), "the first pings")
+        yield started
 
 
 def test_what_stays_goes_on_what_leaves_vanishes_and_what_is_new_begins(agent: Agent) -> None:
@@ -91,21 +113,34 @@ def test_what_stays_goes_on_what_leaves_vanishes_and_what_is_new_begins(agent: A
     assert after is not None
     assert after >= before
     agent.wait(lambda: (agent.value(SENT % "01297") or 0) > 0, "pings of the new commune")
-    assert agent.value("lienxa_agent_config_last_reload_successful") == 1
+    assert agent.value(OK) == 1
 
 
 def test_a_broken_inventory_changes_nothing_and_is_told_in_the_answer_and_as_a_metric(agent: Agent) -> None:
-    agent.inventory.write_text(INVENTORY.replace("127.0.0.3", "127.0.0.300"), encoding="utf-8")
+    agent.inventory.write_text(INVENTORY.replace("127.0.0.3", "127.0.0.300").replace('"04"', "4"), encoding="utf-8")
     status, text = agent.reload()
     assert status == 400
     assert text == (
-        f"nothing has changed:\n{agent.inventory}:6: communes[1].links[0].address: "
-        "must be an IPv4 or IPv6 address such as 10.4.1.1\n"
+        "nothing has changed:\n"
+        f'{agent.inventory}:1: province: must be text in quotes: write "04"; '
+        "without quotes YAML reads a number and drops zeros\n"
+        f"{agent.inventory}:6: communes[1].links[0].address: must be an IPv4 or IPv6 address such as 10.4.1.1\n"
     )
-    agent.wait(lambda: agent.value("lienxa_agent_config_last_reload_successful") == 0, "the metric")
+    agent.wait(lambda: agent.value(OK) == 0, "the metric")
     assert agent.value(SENT % "01294") is not None
     agent.inventory.write_text(INVENTORY, encoding="utf-8")
     assert agent.reload() == (200, "3 targets: 0 new, 0 removed, 0 changed\n")
+    agent.wait(lambda: agent.value(OK) == 1, "the metric")
+
+
+def test_whatever_becomes_of_the_file_the_agent_goes_on(agent: Agent) -> None:
+    for become in (Path.unlink, Path.mkdir, Path.rmdir, os.mkfifo, Path.unlink, Path.touch):
+        become(agent.inventory)
+        status, text = agent.reload()
+        assert (status, text.splitlines()[0]) == (400, "nothing has changed:")
+    before = agent.value(SENT % "01294")
+    assert before is not None
+    agent.wait(lambda: (agent.value(SENT % "01294") or 0) > before, "more pings")
 
 
 def test_sighup_reloads_too(agent: Agent) -> None:
@@ -121,3 +156,69 @@ def test_another_province_needs_a_restart(agent: Agent) -> None:
         400,
         "nothing has changed:\nprovince '01' in place of '04' needs a restart of the agent\n",
     )
+
+
+def test_with_watch_a_folder_that_changes_is_read_again_and_a_broken_one_is_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "04"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(INVENTORY, encoding="utf-8")
+    with running(folder, tmp_path / "log", "--watch") as agent:
+        more = folder / "b.yaml"
+        more.write_text('communes: [{code: "01297", links: [{address: 127.0.0.4}]}]\n', encoding="utf-8")
+        agent.wait(lambda: (agent.value(SENT % "01297") or 0) > 0, "the new commune")
+        more.write_text("communes: [{code: 1297}]\n", encoding="utf-8")
+        agent.wait(lambda: agent.value(OK) == 0, "the refusal")
+        time.sleep(2.5)  # one more look, at what it has seen before
+        assert agent.log().count("reload refused") == 1
+        more.unlink()
+        agent.wait(lambda: agent.value(OK) == 1 and "01297" not in agent.page(), "the way back")
+        assert agent.log().count("reloaded, ") == 2
+
+
+LARGE = "79"
+
+
+def large(*moved: str) -> str:
+    """1,515 targets on the loopback interface, where every link answers and everything else refuses at once."""
+    text = written_out(LARGE, moved, network=127)
+    return text.replace(
+        "{version: v3, user: lienxa, auth_protocol: sha256, auth_key: {env: LIENXA_AUTH}}",
+        "{community: {env: SNMP_COMMUNITY}}\n"
+        "timings: {link_beat_s: 2, link_packets: 2, service_beat_s: 4, device_beat_s: 4}",
+    )
+
+
+def _by_target(results: dict[str, float]) -> dict[str, float]:
+    """How many beats each target has had, whatever came of them."""
+    beats: dict[str, float] = {}
+    for key, count in results.items():
+        target = re.sub(r',reason="[a-z_]+"', "", key)
+        beats[target] = beats.get(target, 0) + count
+    return beats
+
+
+def test_the_largest_province_is_reloaded_within_a_second_and_no_unchanged_target_misses_a_beat(tmp_path: Path) -> None:
+    inventory = tmp_path / "ho-chi-minh-city.yaml"
+    inventory.write_text(large(), encoding="utf-8")
+    moved = tuple(unit.code for unit in units.communes(LARGE)[:2])
+    with running(inventory, tmp_path / "log") as agent:
+
+        def unchanged(name: str) -> dict[str, float]:
+            series = agent.values(name)
+            return {key: value for key, value in series.items() if not any(f'"{code}"' in key for code in moved)}
+
+        agent.wait(lambda: len(agent.values("lienxa_target_last_result_timestamp_seconds")) == 1515, "every first beat")
+        results, sent = unchanged("lienxa_target_results_total"), unchanged("lienxa_link_sent_total")
+        assert (len(_by_target(results)), len(sent)) == (1515 - 18, 337 + 2 - 4)
+        inventory.write_text(large(*moved), encoding="utf-8")
+        began = time.monotonic()
+        assert agent.reload() == (200, "1515 targets: 0 new, 0 removed, 18 changed\n")
+        assert time.monotonic() - began < 1
+        time.sleep(6.5)  # three beats of links, one of devices and services
+        later, sent_later = unchanged("lienxa_target_results_total"), unchanged("lienxa_link_sent_total")
+        beats, beats_later = _by_target(results), _by_target(later)
+        assert {
+            key for key, count in beats.items() if beats_later[key] < count + (3 if 'kind="icmp"' in key else 1)
+        } == set()
+        assert {key for key, count in sent.items() if sent_later[key] <= count} == set()
+        assert agent.value("lienxa_agent_skipped_beats_total") == 0

@@ -6,7 +6,7 @@ import random
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from pydantic import TypeAdapter
@@ -70,7 +70,7 @@ class Story:
         beats = {"device": self.topology.device_beat_s, "service": self.topology.service_beat_s}
         return beats.get(kind, self.topology.link_beat_s)
 
-    def go(self, beats: float = 1) -> Story:
+    def go(self, beats: float = 1) -> Self:
         """So many link beats later."""
         for _ in range(round(beats * BEAT)):
             self.now += 1
@@ -91,11 +91,11 @@ class Story:
         reason = None if answers else Reason.TIMEOUT
         return Change(target, self.now, at.state, at.since, answered=answers, reason=reason, values=values)
 
-    def cut(self, *codes: str) -> Story:
+    def cut(self, *codes: str) -> Self:
         self.silent |= {target for target in self.targets() for code in codes if f"/{code}/" in target}
         return self
 
-    def heal(self, *codes: str) -> Story:
+    def heal(self, *codes: str) -> Self:
         self.silent = {target for target in self.silent if not any(f"/{code}/" in target for code in codes)}
         return self
 

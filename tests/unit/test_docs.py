@@ -20,7 +20,12 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\(([^)#:]+)\)", text))
     named = {name for name in re.findall(PLACES, text) if "NAME" not in name}
-    folders = [ROOT, *(ROOT / "agent" / room for room in ("diagnosis", "inventory")), ROOT / "probes"]
+    folders = [
+        ROOT,
+        *(ROOT / "agent" / room for room in ("diagnosis", "inventory")),
+        ROOT / "probes",
+        ROOT / "probes" / "protocols",
+    ]
     missing = [name for name in linked | named if not any((folder / name).exists() for folder in folders)]
     assert missing == []
 

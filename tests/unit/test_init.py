@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from agent.errors import Unusable
-from agent.init import init
+from agent.init import init, inventory_of
 from agent.inventory import load
 from probes import units
+from probes.model import Province
+
+PROVINCES = [unit.code for unit in units.by_code().values() if unit.type == "province"]
+EXAMPLE = re.compile(r"^#(?! |$)[a-z_]+:.*\n(?:#(?! [^ ]).+\n)*", re.MULTILINE)
+"""A block that is commented out: a key right behind the `#`, and what is indented below it."""
+BLOCKS = [
+    "references",
+    "networks",
+    "trunks",
+    "credentials",
+    "site_classes",
+    "services",
+    "contacts",
+    "maintenance",
+    "planned_cuts",
+    "known_issues",
+]
 
 
-@pytest.mark.parametrize("code", [unit.code for unit in units.by_code().values() if unit.type == "province"])
+def uncommented(text: str, *keys: str) -> str:
+    def plain(block: re.Match[str]) -> str:
+        found = block[0]
+        return re.sub("^#", "", found, flags=re.MULTILINE) if found[1:].partition(":")[0] in keys else found
+
+    return EXAMPLE.sub(plain, text)
+
+
+def loaded(tmp_path: Path, text: str) -> Province:
+    path = tmp_path / "cao-bang.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+@pytest.mark.parametrize("code", PROVINCES)
 def test_every_province_has_a_valid_inventory_with_all_its_communes(code: str, tmp_path: Path) -> None:
     path = init(code, tmp_path / "new")
     province = load(path)
@@ -24,24 +56,52 @@ def test_every_province_has_a_valid_inventory_with_all_its_communes(code: str, t
 def test_names_stand_beside_the_codes_and_the_file_has_the_provinces_name(tmp_path: Path) -> None:
     path = init("04", tmp_path)
     assert path.name == "cao-bang.yaml"
-    assert '  - code: "01273"  # Phường Thục Phán\n' in path.read_text(encoding="utf-8")
+    assert '  - {code: "01273"}  # Phường Thục Phán\n' in path.read_text(encoding="utf-8")
 
 
-def test_what_is_commented_out_is_valid_once_it_is_filled_in(tmp_path: Path) -> None:
-    path = init("04", tmp_path)
-    text = path.read_text(encoding="utf-8")
-    head, _, communes = text.partition("communes:\n")
-    head = re.sub(
-        r"^#(references|contacts|credentials|trunks|services|  (?:-|devices:))", r"\1", head, flags=re.MULTILINE
-    )
-    example = re.findall(r"^  - code: .*?(?=^communes|\Z)", head, flags=re.MULTILINE | re.DOTALL)[0]
-    head = head.replace(example, "")
-    filled = communes.replace("#links: [{address: }]", "links: [{address: 10.4.1.1}]", 1)
-    path.write_text(f"{head}communes:\n{filled}", encoding="utf-8")
-    province = load(path)
+def test_the_examples_are_told_in_the_order_in_which_they_are_needed() -> None:
+    _, text = inventory_of("04")
+    assert [block[0][1:].partition(":")[0] for block in EXAMPLE.finditer(text)] == BLOCKS
+
+
+@pytest.mark.parametrize("key", BLOCKS)
+def test_each_example_is_valid_as_soon_as_its_sign_is_gone(key: str, tmp_path: Path) -> None:
+    _, text = inventory_of("04")
+    changed = uncommented(text, key)
+    assert changed != text
+    assert key in loaded(tmp_path, changed).model_fields_set
+
+
+@pytest.mark.parametrize("code", PROVINCES)
+def test_all_examples_together_are_valid_in_every_province(code: str, tmp_path: Path) -> None:
+    _, text = inventory_of(code)
+    province = loaded(tmp_path, uncommented(text, *BLOCKS))
     assert [trunk.id for trunk in province.trunks] == ["ring-west", "hop-north"]
-    assert [service.kind for service in province.services] == ["http", "tcp"]
-    assert province.communes[0].links[0].address == "10.4.1.1"
+    assert [service.id for service in province.services] == ["provincial-portal", "gateway", "national-portal"]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_each_example_of_a_commune_is_valid_together_with_the_others(number: int, tmp_path: Path) -> None:
+    _, text = inventory_of("04")
+    examples = re.findall("^# (- {code: .*)$", text, flags=re.MULTILINE)
+    changed = uncommented(text, *BLOCKS).replace('- {code: "01273"}  #', f"{examples[number]}  #")
+    commune = loaded(tmp_path, changed).communes[0]
+    assert commune.model_fields_set > {"code"}
+    if number == 0:
+        assert [link.address for link in commune.links] == ["10.4.1.1", "10.4.1.3"]
+        assert [device.address for device in commune.devices] == ["10.4.1.1", "10.4.1.2"]
+
+
+def test_no_line_of_the_head_is_too_long_to_be_read() -> None:
+    for code in PROVINCES:
+        assert all(len(line) <= 120 for line in inventory_of(code)[1].splitlines())
+
+
+def test_the_communes_stand_below_each_other_by_code() -> None:
+    _, text = inventory_of("79")
+    codes = re.findall('^  - {code: "([0-9]{5})"}', text, flags=re.MULTILINE)
+    assert len(codes) == 168
+    assert all(one < other for one, other in pairwise(codes))
 
 
 def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:

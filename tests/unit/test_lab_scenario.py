@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from agent import inventory
 from deploy.lab import CAO_BANG, LabError
 from deploy.lab.portals import Portal
 from deploy.lab.scenario import Scenario, load, parse_event, shipped
@@ -18,16 +18,7 @@ from probes.model import Province
 
 
 def cao_bang() -> Province:
-    data = yaml.safe_load(CAO_BANG.read_text(encoding="utf-8"))
-    own = ("id", "kind", "name", "path")
-    data["services"] = [
-        {
-            **{key: value for key, value in service.items() if key in own},
-            "settings": {key: value for key, value in service.items() if key not in own},
-        }
-        for service in data["services"]
-    ]
-    return Province.model_validate(data)
+    return inventory.load(CAO_BANG)
 
 
 class NoWan:

@@ -56,3 +56,39 @@ def test_trunks_nest_in_the_topology() -> None:
 
 def test_no_secret_shows_in_a_plan() -> None:
     assert "hidden" not in repr(plan(province(), ask))
+
+
+def test_a_service_that_is_not_connected_is_not_probed() -> None:
+    planned = {"id": "land", "kind": "http", "connected": False}
+    made = plan(province(services=[planned]), ask)
+    assert not [target.id for target in made.targets if target.kind == "http"]
+    assert made.topology.services == {}
+
+
+def test_a_service_inside_a_commune_carries_the_communes_code() -> None:
+    meeting = {"id": "meeting", "kind": "tcp", "beat_s": 30, "settings": {"host": "10.4.4.9", "port": 1720}}
+    made = plan(province(communes=[{"code": "01290", "services": [meeting]}], trunks=[]), ask)
+    (target,) = (target for target in made.targets if target.kind == "tcp" and "commune" in target.labels)
+    assert (target.id, target.labels["commune"], target.beat_s) == ("service/01290/meeting", "01290", 30)
+    assert made.topology.communes["01290"].services == ("service/01290/meeting",)
+
+
+def test_a_links_own_thresholds_come_before_those_of_its_medium() -> None:
+    link = {"address": "10.4.4.1", "medium": "lte", "thresholds": {"loss_ratio": 0.05}}
+    made = plan(province(communes=[{"code": "01290", "links": [link]}], trunks=[]), ask)
+    settings = {target.id: target.settings for target in made.targets}["link/01290/primary"]
+    assert (getattr(settings, "latency_s"), getattr(settings, "loss_ratio")) == (0.3, 0.05)  # noqa: B009  # the kinds' models are not this package's
+
+
+def test_what_is_paid_for_by_the_byte_has_a_budget_and_what_a_link_says_reaches_its_probe() -> None:
+    own = {"dscp": 46, "size_bytes": 200, "dont_fragment": True, "source": "10.4.250.2", "ttl": 9, "tcp_port": 443}
+    links = [
+        {"address": "10.4.4.1"},
+        {"id": "lte", "role": "backup", "medium": "lte", "address": "10.4.4.2"},
+        {"id": "vsat", "role": "backup", "medium": "vsat", "address": "10.4.4.3", "budget_mb_per_day": 3, **own},
+    ]
+    made = plan(province(communes=[{"code": "01290", "links": links}], trunks=[]), ask)
+    settings = {target.labels["link"]: target.settings for target in made.targets if "link" in target.labels}
+    assert [getattr(found, "budget_mb_per_day") for found in settings.values()] == [None, 20, 3]  # noqa: B009  # the kinds' models are not this package's
+    assert {key: getattr(settings["vsat"], key) for key in own} == own
+    assert getattr(settings["vsat"], "mos") == 2.6  # noqa: B009  # likewise

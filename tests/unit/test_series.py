@@ -32,9 +32,15 @@ def test_a_reading_carries_the_identity_that_its_family_declares() -> None:
 def test_names_with_quotes_backslashes_and_diacritics_survive_the_page() -> None:
     table = SeriesTable("04")
     name = 'Xã "Đàm Thủy"\\\nnew'
-    table.put("one", {"commune": "01501"}, [Reading(metrics.COMMUNE_INFO, 1, (name, "commune", ""))])
+    table.put("one", {"commune": "01501"}, [Reading(metrics.COMMUNE_INFO, 1, (name, "commune", "remote", ""))])
     ((_, labels),) = samples(table)
-    assert dict(labels) == {"province": "04", "commune": "01501", "name": name, "type": "commune"}
+    assert dict(labels) == {
+        "province": "04",
+        "commune": "01501",
+        "name": name,
+        "type": "commune",
+        "site_class": "remote",
+    }
 
 
 def test_what_an_owner_no_longer_reads_leaves_the_page() -> None:
@@ -92,6 +98,9 @@ def test_every_family_of_the_catalogue_has_help_and_keeps_to_the_label_contract(
     contract = {"province", "commune", "trunk", "link", "device", "interface", "service", "target", "kind", "path"}
     contract |= {"medium", "phase", "reason", "state", "cause", "root", "root_kind", "group", "reading", "overlay"}
     contract |= {"version", "description", "object_id", "name", "type", "parent"}  # on info families only
+    contract |= {"site_class", "layer", "issue", "title", "owner"}  # likewise
+    contract |= {"profile", "manufacturer", "model", "firmware", "operator", "technology"}  # likewise
+    contract |= {"role", "observed", "last_hop"}  # likewise
     for family in metrics.FAMILIES.values():
         assert family.help.endswith(".")
         assert set(family.labels) <= contract, family.name
