@@ -154,7 +154,7 @@ class Monitor:
         labels = {**where, "path": service.via}
         readings = [Reading(metrics.SERVICE_INFO, 1, (service.name or service.id, service.layer))]
         if not service.connected:
-            labels |= {"target": service.id, "kind": service.kind}
+            labels |= {"target": "/".join(("service", *where.values(), service.id)), "kind": service.kind}
             readings.append(Reading(metrics.TARGET_STATE, 1, (NOT_CONNECTED,)))
         owner = "/".join(("inventory", "service", *where.values(), service.id))
         self._describe_one("service", service.id, labels, *readings, owner=owner)

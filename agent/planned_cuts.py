@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.calendar import Calendar, Cut
-from agent.communes import Meant, Unnamed, by_code, by_name
+from agent.communes import Meant, Unnamed, by_code_and_name
 from agent.table import DELIMITERS, HEADER_WITHIN, Spoilt, clean, decoded, folded, lost_letters, unbracketed
 from probes import metrics, units
 from probes.model import Province
@@ -290,7 +290,7 @@ def _cut(row: Mapping[str, str], communes: Collection[str]) -> tuple[Cut, str]:
     """A cut, and a note if need be; raises ValueError with everything that is wrong with a row."""
     wrong, note, commune = [], "", ""
     try:
-        meant = _commune(row.get("code") or row.get("name", ""), communes)
+        meant = _commune(row.get("code", ""), row.get("name", ""), communes)
         commune, note = meant.unit.code, meant.remark if meant.kind == "names" else ""
     except ValueError as error:
         wrong.append(str(error))
@@ -303,6 +303,8 @@ def _cut(row: Mapping[str, str], communes: Collection[str]) -> tuple[Cut, str]:
     wrong = list(dict.fromkeys(wrong))  # a date that both have is wrong once
     if len(moments) == 2:
         start, end = moments["start"], moments["end"]
+        if end <= start and row.get("date") and _ONLY_TIME.fullmatch(row["end"]):
+            end += timedelta(days=1)  # from 22:00 to 02:00: the date is that of the beginning
         if end <= start:
             wrong.append(f"end {_dated(row, 'end')!r} does not come after start {_dated(row, 'start')!r}")
         elif end - start > LONGEST:
@@ -314,13 +316,15 @@ def _cut(row: Mapping[str, str], communes: Collection[str]) -> tuple[Cut, str]:
     return Cut(commune, start.timestamp(), end.timestamp(), reason[:200]), note
 
 
-def _commune(text: str, communes: Collection[str]) -> Meant:
+def _commune(code: str, name: str, communes: Collection[str]) -> Meant:
     """Raises ValueError for what is no commune of the inventory. A code's lost zeros need no note: they mean one."""
-    if not text:
+    if not code and not name:
         raise ValueError("no commune")
-    province = next((unit.province for code in communes if (unit := units.by_code().get(code))), "")
+    if code and not _CODE.match(code):
+        code, name = "", name or code
+    province = next((unit.province for known in communes if (unit := units.by_code().get(known))), "")
     try:
-        meant = by_code(text, province) if _CODE.match(text) else by_name(text, province)
+        meant = by_code_and_name(code, name, province)
     except Unnamed as error:
         raise ValueError(str(error)) from None
     if meant.unit.code not in communes:

@@ -102,7 +102,10 @@ def _rule(alert: Alert, province: Province, languages: Sequence[str]) -> Mapping
         translate = translator(language)
         suffix = "" if language == "en" else f"_{language}"
         annotations[f"summary{suffix}"] = alert.summary(translate)
-        annotations[f"description{suffix}"] = alert.description(translate)
+        description = alert.description(translate) + texts.whom_to_call(province.contacts, alert.layer, translate)
+        if alert.layer == "service":
+            description += texts.system_actions(province.services, language)
+        annotations[f"description{suffix}"] = description
     annotations["dashboard_url"] = f"/d/{uid}?var-province={province.province}"
     return {
         "alert": alert.name,

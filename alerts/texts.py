@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from alerts.lookups import member_names, with_lookups
 from probes import units
 from probes.language import Translate
+from probes.model import Contact, Contacts, Service
 from probes.names import CAUSES, REASONS, message
 from probes.results import Cause
+from probes.systems import systems
 
 ACTIONS: Mapping[str, str] = {
     Cause.POWER: message("Call the electricity company: is there a power cut, and when will power be back?"),
@@ -101,6 +103,38 @@ def agent_description(translate: Translate) -> str:
         translate("Check the agent's host: power, network, and `systemctl status lienxa`."),
     )
     return with_lookups("\n".join(lines))
+
+
+def whom_to_call(contacts: Contacts, layer: str, translate: Translate) -> str:
+    """A line for each contact of the province that an alert of this layer may need; nothing where there is none."""
+    known = {
+        "electricity": (contacts.electricity, translate("Electricity company: {who}")),
+        "carrier": (contacts.carrier, translate("Carrier: {who}")),
+        "on_call": (contacts.on_call, translate("On call: {who}")),
+    }
+    wanted = ("electricity", "carrier", "on_call") if layer in {"trunk", "commune"} else ("on_call",)
+    told = [(text, contact) for contact, text in (known[name] for name in wanted) if contact is not None]
+    return "".join("\n" + text.format(who=_plain(_reached(contact))) for text, contact in told)
+
+
+def system_actions(services: Sequence[Service], language: str) -> str:
+    """What to do about a national system, as it says itself in the reader's language."""
+    named = ((service.id, systems().get(service.use or "")) for service in services)
+    actions = [(name, system.owner, system.action) for name, system in named if system is not None]
+    return "".join(
+        f'{{{{ if eq $labels.root "{name}" }}}}\n{_plain(getattr(action, language))} '
+        f"({_plain(getattr(owner, language))}){{{{ end }}}}"
+        for name, owner, action in actions
+    )
+
+
+def _reached(contact: Contact) -> str:
+    return ", ".join(part for part in (contact.name, contact.phone, contact.email) if part)
+
+
+def _plain(text: str) -> str:
+    """A text of the inventory within Prometheus's templates, where two braces begin a command."""
+    return text.replace("{{", "{ {")
 
 
 def _down_since(translate: Translate) -> str:

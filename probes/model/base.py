@@ -111,7 +111,7 @@ Network = Annotated[str, AfterValidator(_network)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 """http or https, without user name and password."""
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Score = Annotated[float, Field(gt=1, le=4.5)]
 """A mean opinion score."""

@@ -14,11 +14,11 @@ from probes.model.base import Settings, Text
 class SecretSource(Settings):
     """Where a secret is read from: exactly one of `file`, `env`, `credential`."""
 
-    file: str | None = Field(None, examples=["snmp-community"])
+    file: Text | None = Field(None, examples=["snmp-community"])
     """A file that only lienxa may read; relative to the inventory."""
-    env: str | None = Field(None, examples=["LIENXA_SNMP_COMMUNITY"])
+    env: Text | None = Field(None, examples=["LIENXA_SNMP_COMMUNITY"])
     """An environment variable."""
-    credential: str | None = Field(None, examples=["snmp-community"])
+    credential: Text | None = Field(None, examples=["snmp-community"])
     """A name below systemd's `$CREDENTIALS_DIRECTORY` (`LoadCredential=`)."""
 
     @model_validator(mode="before")

@@ -59,7 +59,7 @@ class ServiceTemplate(Service):
 
 
 class KnownIssue(Settings):
-    """A problem that is known and has an owner: shown beside the services it is about."""
+    """A problem that is known and has an owner: `lienxa_known_issue_info` tells it beside the services it is about."""
 
     id: Identifier = Field(examples=["finance-3"])
     """A short name of your own."""

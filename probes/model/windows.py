@@ -59,8 +59,8 @@ def recurrence(rule: str, start: datetime) -> rrule:
         raise ValueError(wrong) from None
     if not isinstance(found, rrule):
         raise ValueError(wrong)  # noqa: TRY004  # it is the text's fault
-    first = next(iter(found if "COUNT" in parts or until else found.replace(until=start + LONGEST_WAIT)), None)
-    if first is None:
+    first = next(iter(found.replace(count=None, until=start + LONGEST_WAIT)), None)
+    if first is None or next(iter(found), None) is None:
         raise ValueError(f"no day ever follows {rule!r}")
     if first != start:
         raise ValueError(f"start does not follow {rule!r}; the first moment that does is {first:{FORMAT}}")
@@ -83,7 +83,7 @@ class Window(Settings):
     services: Several[Identifier] = Field((), examples=[["provincial-portal"]])
     """Ids of services."""
     reason: str = Field("", examples=["thay bộ định tuyến"])
-    """What is done, shown beside what fails meanwhile."""
+    """What is done, for whoever reads the inventory or what `lienxa validate` says of it."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Window:

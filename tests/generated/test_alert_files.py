@@ -14,6 +14,7 @@ import yaml
 import alerts
 from probes.metrics import FAMILIES
 from probes.model import Contacts, Province, Timings
+from probes.systems import systems
 from tests.generated import promtool
 
 RULES = "prometheus/rules/lienxa.yml"
@@ -132,3 +133,21 @@ def test_generating_again_gives_the_same_bytes(province: Province) -> None:
 def test_an_unknown_language_is_refused(province: Province) -> None:
     with pytest.raises(ValueError, match="unknown language 'de'"):
         alerts.build(province, ("de",))
+
+
+def test_a_text_names_whom_to_call_and_what_a_national_system_wants_done() -> None:
+    contact = {"name": "Điện lực {{ Cao Bằng }}", "phone": "1900 6769"}
+    province = Province.model_validate(
+        {
+            "province": "04",
+            "contacts": {"electricity": contact, "on_call": {"name": "Trực", "email": "truc@example.vn"}},
+            "services": [{"id": "national-portal", "use": "national-portal", "kind": "http", "settings": {}}],
+        }
+    )
+    told = {rule["labels"]["layer"]: rule["annotations"] for rule in _rules(province, ("vi",))}
+    assert told["commune"]["description_vi"].endswith(
+        "\nĐiện lực: Điện lực { { Cao Bằng }}, 1900 6769\nTrực: Trực, truc@example.vn"
+    )
+    assert "Carrier" not in told["trunk"]["description"]
+    assert '{{ if eq $labels.root "national-portal" }}' in told["service"]["description_vi"]
+    assert systems()["national-portal"].action.vi in told["service"]["description_vi"]

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from agent.init import init
 from agent.inventory import folder_of, inventory_files, load
 from agent.plan import plan
+from agent.validate import validate
 from probes import units
 from probes.model import Province
 from probes.ports import SnmpAgent
@@ -279,6 +280,10 @@ def test_56_communes_with_two_links_and_two_devices_take_one_command_and_sixty_l
     assert len(overlay.splitlines()) <= 60
     assert max(len(line) for line in overlay.splitlines()) <= 160
     (tmp_path / "04" / "overlay.yaml").write_text(overlay, encoding="utf-8")
+    key = tmp_path / "04" / "snmp-auth"
+    key.write_text("not-a-real-key\n", encoding="utf-8")
+    key.chmod(0o600)
+    assert validate(tmp_path / "04", 0.0).errors == []
     province = load(tmp_path / "04")
     made = plan(province, lambda device: SnmpAgent(device.address, device.port, "v2c", SecretStr("x")))
     assert len(province.communes) == 56

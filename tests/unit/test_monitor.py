@@ -53,7 +53,7 @@ def test_names_are_on_the_page_before_the_first_beat() -> None:
 def test_a_service_that_is_not_connected_is_shown_so_and_never_down() -> None:
     page = Page(services=[{"id": "land", "kind": "http", "name": "Đất đai", "connected": False}])
     page.beat()
-    assert page.get("lienxa_target_state", service="land", path="dedicated", target="land", kind="http") == {
+    assert page.get("lienxa_target_state", service="land", path="dedicated", target="service/land", kind="http") == {
         ("not_connected",): 1
     }
     assert page.get("lienxa_service_info", service="land") == {("dedicated", "Đất đai", "application"): 1}
