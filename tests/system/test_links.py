@@ -90,16 +90,12 @@ def test_times_are_the_captures_and_losses_are_the_emulators(
     assert sum(pinging.lost().values()) > 50
     assert not any(stream["late"] or stream["duplicates"] for stream in pinging.told["streams"].values())
     wrong: dict[str, object] = {}
-    errors: list[float] = []
     for address, match in pinging.matched(captured).items():
         jitter_s = pinging.told["streams"][address]["jitter_s"]
         seen_s = truth.rfc3550(match.told_s)
-        errors += map(abs, match.errors_s)
-        if abs(jitter_s - seen_s) > JITTER_WITHIN_S:
+        if match.worst_s() > RTT_WITHIN_S or abs(jitter_s - seen_s) > JITTER_WITHIN_S:
             wrong[address] = (points[address], match.worst_s(), jitter_s, seen_s, match.untold)
     assert not wrong
-    # on a busy machine the sender is now and then interrupted between its stamp and the wire, for up to 0.7 ms
-    assert sorted(errors)[len(errors) * 99 // 100] < RTT_WITHIN_S
     # a sending that was interrupted has no time: few, or the jitter would be that of other packets
     assert pinging.told["unsure"] < sum(map(len, captured.values())) / 100
 
