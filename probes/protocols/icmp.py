@@ -12,12 +12,11 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
-from heapq import heappop, heappush, heapreplace
 
 from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
 from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
 from probes.protocols.icmp_access import IcmpUnavailable, described, is_raw, open_edge
-from probes.protocols.icmp_packet import TURNS, EchoV4, EchoV6, Identity, Quote
+from probes.protocols.icmp_packet import TURNS, EchoV4, EchoV6, Identity
 from probes.protocols.icmp_socket import Edge, Send, replies_held
 from probes.protocols.icmp_transmit import SendDelays
 from probes.protocols.ping_fates import Fates
@@ -26,14 +25,13 @@ from probes.protocols.ping_refusal import refusal_of, why_unsent
 from probes.protocols.ping_series import PingSeries
 from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
 from probes.protocols.ping_watch import Watch, clock_offset_ns
+from probes.protocols.ping_wheel import TICK_S, Wheel
 from probes.protocols.tcp import meaning
 
 __all__ = ["IcmpEngine", "IcmpUnavailable"]
 
-TICK_S = 0.01
-"""Shortest time between two rounds of sending: what falls due within it leaves together."""
-READ_BATCH = 256
-"""Most replies read before other work gets its turn."""
+READ_BATCHES = 4
+"""So many are read before other work gets its turn."""
 LEAST_BURST, CATCH_UP = 16, 2
 """Most requests of one round: so many, and so many times a round's share of all streams' paces."""
 ROTATION_S = 300.0
@@ -73,7 +71,7 @@ class IcmpEngine:
         self._offset_ns = offset_ns
         self._watch = Watch(self.health, self._edges, offset_ns)
         self._fates = Fates(timeout_s, self.health)
-        self._heap: list[tuple[float, int, PingStream]] = []
+        self._wheel = Wheel()
         self._packets_per_s = 0.0  # of all streams
         self._keys = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
@@ -162,7 +160,7 @@ class IcmpEngine:
             delays.close()
         self._edges.clear()
         self._delays.clear()
-        self._heap.clear()
+        self._wheel.clear()
         self._fates.clear()
 
     async def window(
@@ -236,7 +234,7 @@ class IcmpEngine:
         )
         self._streams[name] = self._fates.streams[key] = stream
         self._packets_per_s += packets_per_s
-        heappush(self._heap, (now, key, stream))
+        self._wheel.put(stream)
         self._arm()
         return stream
 
@@ -259,24 +257,24 @@ class IcmpEngine:
 
     def _send_due(self) -> None:
         """After a stall it is caught up over several rounds: a burst would be our own loss, or the link's."""
-        heap = self._heap
         now = time.monotonic()
         if now >= self._rotate_at:
             self._rotate(now)
-        for _ in range(LEAST_BURST + math.ceil(CATCH_UP * self._packets_per_s * TICK_S)):
-            if not heap or heap[0][0] > now:
-                break
-            due, key, stream = heap[0]
+        wheel, counts = self._wheel, self.lateness_counts
+        for stream in wheel.take(now, LEAST_BURST + math.ceil(CATCH_UP * self._packets_per_s * TICK_S)):
             if now > stream.until:
                 self._drop(stream)
             if not stream.running:
-                heappop(heap)
                 continue
-            late_s = now - due
-            self.lateness_counts[bisect_left(LATENESS_BUCKETS_S, late_s)] += 1
-            self.lateness_sum_s += late_s
+            late_s = now - stream.due
+            if late_s > 0:
+                counts[bisect_left(LATENESS_BUCKETS_S, late_s)] += 1
+                self.lateness_sum_s += late_s
+            else:
+                counts[0] += 1
             self._send(stream)
-            heapreplace(heap, (stream.next_due(due, now), key, stream))
+            stream.go_on(now)
+            wheel.put(stream)
 
     def _rotate(self, now: float) -> None:
         """Another block of ids for all: see `ping_stream.SILENT` for why."""
@@ -328,7 +326,6 @@ class IcmpEngine:
             return None
         now = time.monotonic_ns()
         self._sample_due_ns = now if self._fates.number < self._stamp_until else now + SAMPLE_NS
-        delays.collect()
         return delays
 
     def _unsent(self, stream: PingStream, number: int, why: str) -> None:
@@ -339,7 +336,7 @@ class IcmpEngine:
     def _arm(self) -> None:
         """Set the timer for the next request, or for the oldest one's time-out, whichever comes first."""
         now = time.monotonic()
-        due = self._heap[0][0] if self._heap else math.inf
+        due = self._wheel.first()
         overdue = self._fates.first_timeout(now)
         if overdue is not None:
             due = min(due, overdue)
@@ -351,26 +348,19 @@ class IcmpEngine:
         self._timer = self._loop.call_later(max(due - now, TICK_S), self._tick)
 
     def _drain(self, edge: Edge) -> bool:
-        """Read a batch of replies; says whether none is left."""
+        """Read some of what waits; says whether nothing is left."""
         now = time.monotonic()
         if now > self.health.due:  # we stood still: known before anything is called late
             self._watch.look()
         offset = self._offset_ns()
-        fates, receive = self._fates, edge.receive
-        answered = fates.answered
-        for _ in range(READ_BATCH):
+        for _ in range(READ_BATCHES):
             try:
-                echo, source, stamp, ttl = receive()
-            except BlockingIOError:
-                return True
-            except OSError:  # an error of the interface or the buffer, reported once
+                arrivals = edge.read()
+            except OSError:  # an error of the interface or the buffer, told once
                 continue
-            if type(echo) is tuple:
-                answered(echo, source, stamp, ttl, now, offset)
-            elif isinstance(echo, Quote):
-                fates.failed(echo, source, now)
-            else:
-                fates.forged += 1
+            if not arrivals:
+                return True
+            self._fates.take(arrivals, now, offset)
         return False
 
     def _drain_all(self) -> bool:

@@ -6,7 +6,6 @@ hide behind one descriptor.
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
 import struct
@@ -33,6 +32,8 @@ _MSG_ERRQUEUE = 0x2000
 _SOCK_EXTENDED_ERR = struct.Struct("@IBBBxII")  # errno, origin, type, code, info, data; the offender's address follows
 _FROM_ICMP, _FROM_ICMP6 = 2, 3
 _ANCILLARY_BYTES = 256
+_MOST_READ = 64
+"""Errors, and replies, that are read together from one socket."""
 
 RECEIVE_ERRORS = {4: (socket.IPPROTO_IP, _IP_RECVERR), 6: (socket.IPPROTO_IPV6, _IPV6_RECVERR)}
 """Level and number of the option, and of the message, by IP version."""
@@ -115,24 +116,19 @@ class DatagramEdge:
                 del self._by_descriptor[gone.fileno()]
                 gone.close()  # leaves the epoll set as well: epoll(7)
 
-    def receive(self) -> Arrival:
+    def read(self) -> list[Arrival]:
         """See `Edge`."""
-        while True:
-            if not self._ready:
-                self._ready = self._poll.poll(0)
-                if not self._ready:
-                    raise BlockingIOError(errno.EAGAIN, "nothing waits")
-            descriptor, events = self._ready[-1]
-            waiting = self._by_descriptor.get(descriptor)
-            if waiting is None:  # closed by a rotation meanwhile
-                self._ready.pop()
-                continue
-            try:
-                return self._error(waiting) if events & select.EPOLLERR else self._reply(waiting)
-            except BlockingIOError:
-                self._ready.pop()
-                if events & select.EPOLLERR:
-                    self._ready.append((descriptor, 0))  # the errors are read, now its replies
+        arrivals: list[Arrival] = []
+        for descriptor, events in self._poll.poll(0):
+            for read in (self._error, self._reply) if events & select.EPOLLERR else (self._reply,):
+                for _ in range(_MOST_READ):
+                    try:
+                        arrivals.append(read(self._by_descriptor[descriptor]))
+                    except BlockingIOError:
+                        break
+                    except OSError:  # told once
+                        continue
+        return arrivals
 
     def _through(self, packet: bytes, *, whole: bool) -> socket.socket:
         """The socket whose id the request carries."""

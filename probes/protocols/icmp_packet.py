@@ -116,6 +116,8 @@ class EchoV4(_Echo):
     version = 4
     request_type, reply_type = 8, 0
     error_types = (3, 11)
+    layout = "!B7xB3x4s4xB7xQQI"
+    """`struct` of a reply behind a plain IP header: version and length, TTL, source, type, nonce, number, key."""
 
     def __init__(self, identity: Identity) -> None:
         """See `_Echo`."""

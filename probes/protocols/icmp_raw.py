@@ -6,12 +6,9 @@ import socket
 
 from probes.ports import PLAIN_PING, PingOptions
 from probes.protocols import icmp_filter
+from probes.protocols.icmp_batch import ReplyBatch
 from probes.protocols.icmp_packet import Echo
 from probes.protocols.icmp_socket import (
-    ANCILLARY_BYTES,
-    COUNTER,
-    SO_TIMESTAMPNS,
-    TIMESPEC,
     Arrival,
     Drops,
     Send,
@@ -47,9 +44,9 @@ class RawEdge:
             self._socket.close()
             raise
         self._drops = Drops(self._socket)
-        self._reads_ip_header = echo.version == 4
-        self._reply, self._error = echo.reply, echo.error
+        self._batch = ReplyBatch(echo, self._read_bytes)
         self.fileno = self._socket.fileno
+        self._descriptor = self.fileno()
         self.send: Send = self._socket.sendto
         """For plain requests."""
 
@@ -67,7 +64,9 @@ class RawEdge:
         """See `Edge`. Only streams with options pay for them."""
         if options == PLAIN_PING:
             return self.send
-        self._read_bytes = max(self._read_bytes, read_bytes(options))
+        if read_bytes(options) > self._read_bytes:
+            self._read_bytes = read_bytes(options)
+            self._batch = ReplyBatch(self.echo, self._read_bytes)
         through = self._socket
         if options.dont_fragment:  # an option of the socket, not of the packet
             if self._whole is None:
@@ -80,19 +79,9 @@ class RawEdge:
         self.echo.rotate(block)
         attach(self._socket, icmp_filter.ours(self.echo))
 
-    def receive(self) -> Arrival:
+    def read(self) -> list[Arrival]:
         """See `Edge`."""
-        data, messages, _, source = self._socket.recvmsg(self._read_bytes, ANCILLARY_BYTES)
-        stamp = ttl = None
-        for level, kind, value in messages:
-            if level != socket.SOL_SOCKET:
-                (ttl,) = COUNTER.unpack(value)
-            elif kind == SO_TIMESTAMPNS:
-                seconds, nanoseconds = TIMESPEC.unpack(value)
-                stamp = seconds * 1_000_000_000 + nanoseconds
-        if self._reads_ip_header:
-            ttl = data[8]  # RFC 791, 3.1
-        return self._reply(data) or self._error(data), source[0], stamp, ttl
+        return self._batch.read(self._descriptor)
 
     def close(self) -> None:
         """See `Edge`."""

@@ -27,7 +27,6 @@ _REPLY_COST_BYTES = 832
 """What the kernel charges a receive buffer for one plain reply: structures included, measured on Linux 6."""
 _HEADERS_BYTES = 128
 """Room for an IP header with options and an ICMP header, before an echo."""
-ANCILLARY_BYTES = socket.CMSG_SPACE(16) + socket.CMSG_SPACE(4)
 TIMESPEC = struct.Struct("@ll")
 COUNTER = struct.Struct("@I")
 
@@ -53,8 +52,8 @@ class Edge(Protocol):
         """How requests with these options leave."""
         ...
 
-    def receive(self) -> Arrival:
-        """The next arrival; raises BlockingIOError when nothing waits."""
+    def read(self) -> list[Arrival]:
+        """Some of what waits; empty when nothing does. Raises OSError for an error of the interface, told once."""
         ...
 
     def rotate(self, block: int) -> None:

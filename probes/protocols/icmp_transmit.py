@@ -11,9 +11,10 @@ import struct
 from bisect import bisect_left
 
 from probes.metrics import SEND_DELAY_BUCKETS_S
+from probes.protocols.icmp_batch import STAMP, Batch
 from probes.protocols.icmp_packet import PACKET_BYTES, Echo
 from probes.protocols.icmp_raw import sending_socket
-from probes.protocols.icmp_socket import TIMESPEC
+from probes.protocols.icmp_socket import SO_TIMESTAMPNS
 
 # Documentation/networking/timestamping.rst
 _SO_TIMESTAMPING = 37
@@ -23,7 +24,7 @@ _READ_BYTES, _ANCILLARY_BYTES = 256, 256
 _NUMBER = struct.Struct("!Q")
 _NUMBER_AT = 16
 _MOST_OPEN = 100
-"""Requests whose transmit stamp is awaited; where the driver gives none, they are forgotten."""
+"""Requests whose transmit stamp is not read yet; where the driver gives none, they are forgotten."""
 
 
 class SendDelays:
@@ -41,15 +42,20 @@ class SendDelays:
         self._last = (0, 0)  # packet number, ns from our stamp to the kernel's
         self._socket = sending_socket(echo)
         try:
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 0)  # it would stand before the other
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _TX_SOFTWARE | _SOFTWARE)
         except BaseException:
             self._socket.close()
             raise
+        self._descriptor = self._socket.fileno()
+        self._batch = Batch(_READ_BYTES, _ANCILLARY_BYTES)
+        self._stamp = self._batch.layout(control=STAMP)  # the first of struct scm_timestamping
         self.send = self._socket.sendto
 
     def sent(self, number: int, sent_ns: int) -> None:
         """A plain request that was stamped `sent_ns` (realtime) has left through `send`."""
         if len(self._open) >= _MOST_OPEN:
+            self.collect()
             self._open.clear()
         self._open[number] = sent_ns
 
@@ -61,20 +67,25 @@ class SendDelays:
 
     def collect(self) -> None:
         """Take in the transmit stamps that have come."""
+        batch = self._batch
         while True:
             try:
-                data, messages, _, _ = self._socket.recvmsg(_READ_BYTES, _ANCILLARY_BYTES, _MSG_ERRQUEUE)
-            except OSError:  # mostly BlockingIOError: none waits
-                return
-            if len(data) < PACKET_BYTES:
+                count = batch.receive(self._descriptor, _MSG_ERRQUEUE)
+            except OSError:  # an error of the interface, told once
                 continue
-            (number,) = _NUMBER.unpack_from(data, len(data) - PACKET_BYTES + _NUMBER_AT)
-            sent_ns = self._open.pop(number, None)
-            for level, kind, value in messages:
-                if sent_ns is not None and (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPING):
-                    seconds, nanoseconds = TIMESPEC.unpack_from(value)  # the first of struct scm_timestamping
-                    self._last = (number, seconds * 1_000_000_000 + nanoseconds - sent_ns)
-                    self._count(self._last[1] / 1e9)
+            if not count:
+                return
+            at = 0
+            stamps = self._stamp.iter_unpack(batch.view[: count * batch.slot_bytes])
+            for (_, length), (_, level, kind, seconds, nanoseconds) in zip(batch.lengths(count), stamps, strict=True):
+                if length >= PACKET_BYTES and (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPING):
+                    # the whole packet comes back, its headers first
+                    (number,) = _NUMBER.unpack_from(batch.view, at + length - PACKET_BYTES + _NUMBER_AT)
+                    sent_ns = self._open.pop(number, None)
+                    if sent_ns is not None:
+                        self._last = (number, seconds * 1_000_000_000 + nanoseconds - sent_ns)
+                        self._count(self._last[1] / 1e9)
+                at += batch.slot_bytes
 
     def _count(self, delay_s: float) -> None:
         if delay_s >= 0:  # else somebody has set the clock

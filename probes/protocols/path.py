@@ -128,16 +128,17 @@ class _Echoes:
         """All that have come."""
         while True:
             try:
-                came, address, stamp, _ = self.edge.receive()
-            except BlockingIOError:
-                return
-            except OSError:  # an error of the interface, reported once
+                arrivals = self.edge.read()
+            except OSError:  # an error of the interface, told once
                 continue
-            if isinstance(came, Quote):
-                if came.destination == self._host:
-                    yield came.sequence, address, stamp, came.kind
-            elif came is not None:
-                yield came[0], address, stamp, None
+            if not arrivals:
+                return
+            for came, address, stamp, _ in arrivals:
+                if isinstance(came, Quote):
+                    if came.destination == self._host:
+                        yield came.sequence, address, stamp, came.kind
+                elif came is not None:
+                    yield came[0], address, stamp, None
 
 
 class _Datagrams:

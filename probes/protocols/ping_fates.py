@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from probes.protocols.icmp_packet import Quote
+from probes.protocols.icmp_socket import Arrival
 from probes.protocols.ping_health import PingHealth, WitnessSeries
 from probes.protocols.ping_series import VOID, round_trip_s
 from probes.protocols.ping_stream import PingStream
@@ -47,33 +48,43 @@ class Fates:
         oldest = self.outstanding.get(self._oldest)
         return (oldest[2] / 1e9 if oldest else now) + self._timeout_s
 
-    def answered(
-        self, echo: tuple[int, int, int], source: str, stamp: int | None, ttl: int | None, now: float, offset_ns: int
-    ) -> None:
-        """A reply with our nonce has come; `offset_ns` is realtime minus monotonic."""
-        number, key, size = echo
-        entry = self.outstanding.get(number)
-        if entry is None:
-            self._again(number, key, source)
-            return
-        stream, sent_ns, monotonic_ns, sure = entry
-        if source != stream.host:
-            self.stray += 1
-            return
-        if size != stream.size:
-            self.forged += 1
-            return
-        del self.outstanding[number]
-        rtt_s = round_trip_s(sent_ns, stamp, offset_ns - (sent_ns - monotonic_ns))
-        if rtt_s > self._timeout_s:
-            if not self._excused(stream, monotonic_ns, now, late=True):
-                stream.series.lost(now)
-            stream.series.late()
-        else:
-            stream.series.answered(now, rtt_s if sure else VOID, ttl)
-        stream.silent = 0
-        if stream.burst is not None:
-            stream.final(number)
+    def take(self, arrivals: Iterable[Arrival], now: float, offset_ns: int) -> None:
+        """What has come, and what becomes of the requests that it belongs to; `offset_ns` is realtime less monotonic.
+
+        Written for speed: it runs for each reply.
+        """
+        outstanding = self.outstanding
+        timeout_s = self._timeout_s
+        for came, source, stamp, ttl in arrivals:
+            if type(came) is not tuple:
+                if isinstance(came, Quote):
+                    self._failed(came, source, now)
+                else:
+                    self.forged += 1
+                continue
+            number, key, size = came
+            entry = outstanding.get(number)
+            if entry is None:
+                self._again(number, key, source)
+                continue
+            stream, sent_ns, monotonic_ns, sure = entry
+            if source != stream.host:
+                self.stray += 1
+                continue
+            if size != stream.size:
+                self.forged += 1
+                continue
+            del outstanding[number]
+            rtt_s = round_trip_s(sent_ns, stamp, offset_ns - (sent_ns - monotonic_ns))
+            if rtt_s > timeout_s:
+                if not self._excused(stream, monotonic_ns, now, late=True):
+                    stream.series.lost(now)
+                stream.series.late()
+            else:
+                stream.series.answered(now, rtt_s if sure else VOID, ttl)
+            stream.silent = 0
+            if stream.burst is not None:
+                stream.final(number)
 
     def _excused(self, stream: PingStream, sent_ns: int, now: float, *, late: bool = False) -> bool:
         """Whether a request without a reply in time is nobody's loss."""
@@ -97,7 +108,7 @@ class Fates:
         else:
             self.stray += 1
 
-    def failed(self, quote: Quote, hop: str, now: float) -> None:
+    def _failed(self, quote: Quote, hop: str, now: float) -> None:
         """An ICMP error ends the request that it quotes, or explains its loss; anything else is stray."""
         newest = self.number - 1
         number = quote.number if quote.number is not None else newest - ((newest - quote.sequence) & 0xFFFF)
@@ -124,24 +135,29 @@ class Fates:
         while self._expired and next(iter(self._expired.values()))[1] < horizon - LATE_MEMORY_S * 1e9:
             self._expired.popitem(last=False)
         drained = False
-        while self._oldest < self.number:
-            entry = outstanding.get(self._oldest)
+        oldest, number = self._oldest, self.number
+        while oldest < number:
+            entry = outstanding.get(oldest)
             if entry is not None:
                 if entry[2] > horizon:
-                    return
+                    break
                 if not drained:
                     drained = drain()
                     if not drained:
-                        return
+                        break
                     continue  # it may have been answered
-                del outstanding[self._oldest]
-                stream = entry[0]
-                self._expired[self._oldest] = (stream, entry[2])
-                now = time.monotonic()
-                if not self._excused(stream, entry[2], now):
-                    stream.lost(now)
-                stream.final(self._oldest)
-            self._oldest += 1
+                self._overdue(oldest)
+            oldest += 1
+        self._oldest = oldest
+
+    def _overdue(self, number: int) -> None:
+        """The request's time-out has passed, and no reply waits."""
+        stream, _, sent_ns, _ = self.outstanding.pop(number)
+        self._expired[number] = (stream, sent_ns)
+        now = time.monotonic()
+        if not self._excused(stream, sent_ns, now):
+            stream.lost(now)
+        stream.final(number)
 
     def clear(self) -> None:
         """Forget every request."""

@@ -59,13 +59,16 @@ class PingStream:
     """Requests lost in a row."""
     turn: int = 0
     """Which id of the engine's block its requests carry."""
+    due: float = field(init=False)
+    """When the next request is."""
     destination: tuple[str, int] = field(init=False)
     size: int = field(init=False)
     version: int = field(init=False)
     """Of IP."""
 
     def __post_init__(self) -> None:
-        """What is needed for each packet."""
+        """What is needed for each packet; the first is due at once."""
+        self.due = self.asked
         self.destination = (self.host, 0)
         self.size = self.options.size_bytes
         self.version = 6 if ":" in self.host else 4
@@ -96,10 +99,13 @@ class PingStream:
                 self.burst = None
                 self.settled.set()
 
-    def next_due(self, due: float, now: float) -> float:
-        """The next request's time: the burst's gap, then a grid whose phase follows from the stream's name."""
+    def go_on(self, now: float) -> None:
+        """A request has left: the next is due after the burst's gap, then on a grid whose phase is the name's."""
         if self.burst is None:
-            return next_due(due, now, self.interval_s)[0]
-        if self.burst_unsent:
-            return now + min(BURST_GAP_S, self.interval_s)
-        return first_due(self.name, now, self.interval_s)
+            self.due += self.interval_s
+            if self.due <= now:
+                self.due = next_due(self.due - self.interval_s, now, self.interval_s)[0]
+        elif self.burst_unsent:
+            self.due = now + min(BURST_GAP_S, self.interval_s)
+        else:
+            self.due = first_due(self.name, now, self.interval_s)

@@ -47,7 +47,11 @@ class Case:
     def answer(self, number: int = 1, *, source: str = HOST, size: int = PACKET_BYTES, after_ns: int = RTT_NS) -> None:
         """A reply comes."""
         offset_ns = SENT_NS - self.now_ns
-        self.fates.answered((number, 1, size), source, SENT_NS + after_ns, 60, 1.0, offset_ns)
+        self.fates.take([((number, 1, size), source, SENT_NS + after_ns, 60)], 1.0, offset_ns)
+
+    def fail(self, quote: Quote) -> None:
+        """An error comes."""
+        self.fates.take([(quote, HOP, None, None)], 1.0, 0)
 
     def window(self) -> PingWindow:
         """Close."""
@@ -92,7 +96,7 @@ def test_an_error_that_quotes_8_bytes_finds_its_request_by_the_sequence_number(f
     case = Case(open_requests=5, first=first)
     for number in range(first, first + 5):
         quote = Quote(number & 0xFFFF, HOST, None, PingErrorKind.PROHIBITED)
-        case.fates.failed(quote, HOP, 1.0)
+        case.fail(quote)
     window = case.window()
     assert (window.sent, window.errors, window.error_hop) == (5, 5, HOP)
     assert window.error_kind is PingErrorKind.PROHIBITED
@@ -101,7 +105,7 @@ def test_an_error_that_quotes_8_bytes_finds_its_request_by_the_sequence_number(f
 
 def test_an_error_about_another_host_is_stray() -> None:
     case = Case()
-    case.fates.failed(Quote(1, "10.4.1.2", 1, PingErrorKind.PROHIBITED), HOP, 1.0)
+    case.fail(Quote(1, "10.4.1.2", 1, PingErrorKind.PROHIBITED))
     assert (case.fates.stray, case.window().sent) == (1, 0)
 
 
@@ -123,7 +127,7 @@ def test_whatever_comes_in_whatever_order_each_request_counts_at_most_once(
     for number, source, size, error in arrivals:
         if error:
             quote = Quote(number, source, number, PingErrorKind.UNREACHABLE)
-            case.fates.failed(quote, HOP, 1.0)
+            case.fail(quote)
         else:
             case.answer(number, source=source, size=size)
     window = case.window()
@@ -148,7 +152,7 @@ def test_single_losses_turn_nothing() -> None:
     case = Case(open_requests=20)
     for number in range(1, 21):
         if number % SILENT:
-            case.fates.failed(Quote(number, HOST, number, PingErrorKind.UNREACHABLE), HOP, 1.0)
+            case.fail(Quote(number, HOST, number, PingErrorKind.UNREACHABLE))
         else:
             case.answer(number)
     assert case.stream.turn == 0
