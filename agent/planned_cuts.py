@@ -146,7 +146,7 @@ def read(province: Province, folder: Path, now: float, before: Announced | None 
     before = before if before is not None and before.path == path else Announced(path)
     signature = _signature(path)
     try:
-        cuts, rejected, notes = understood(_bytes(path), [commune.code for commune in province.communes])
+        cuts, rejected, notes = parse(_bytes(path), [commune.code for commune in province.communes])
     except Unreadable as error:
         return replace(before, error=str(error), signature=signature, seen=signature)
     except OSError as error:
@@ -180,18 +180,11 @@ def readings(known: Announced, calendar: Calendar) -> Iterator[Reading]:
         yield Reading(metrics.PLANNED_CUTS_READ, known.read_at)
 
 
-def parse(data: bytes, communes: Collection[str]) -> tuple[tuple[Cut, ...], tuple[Rejected, ...]]:
-    """The cuts that a CSV file announces for these communes, and the rows that could not be used.
+def parse(data: bytes, communes: Collection[str]) -> tuple[tuple[Cut, ...], tuple[Rejected, ...], tuple[Note, ...]]:
+    """The cuts that a CSV file announces for these communes, rows that could not be used, notes on rows to look at.
 
     One row a line. Raises `Unreadable` for what is no such file at all.
     """
-    return understood(data, communes)[:2]
-
-
-def understood(
-    data: bytes, communes: Collection[str]
-) -> tuple[tuple[Cut, ...], tuple[Rejected, ...], tuple[Note, ...]]:
-    """As `parse`, and with notes on rows of which somebody should look at how they were taken."""
     lines = _text(data).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(lines) > MAX_ROWS:
         raise Unreadable(f"more than {MAX_ROWS} lines; is it the list of planned cuts?")

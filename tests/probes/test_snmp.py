@@ -15,15 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from probes import metrics
 from probes.kinds.snmp import SnmpSettings, check
 from probes.ports import SnmpAgent, SnmpError
 from probes.protocols.snmp import SnmpSessions
-from probes.protocols.snmp_values import known, number, text
 from probes.results import Reason, Result
 from tests.probes import mib
 from tests.probes.conftest import TestNet, beat, descriptors, descriptors_when, free_port, value
@@ -437,31 +434,6 @@ async def test_a_ups_that_knows_nothing_of_its_source_is_not_called_on_mains(net
 
 
 # Values and secrets
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (5, 5),
-        (b"-106 dBm", -106),
-        (b"16.1", 16.1),
-        (b"\x00", None),
-        (b"", None),
-        (b"n/a", None),
-        (b"9" * 400, None),
-        (None, None),
-    ],
-)
-def test_numbers_are_read_from_what_devices_send(raw: bytes | int | None, expected: float | None) -> None:
-    assert number(raw) == expected
-
-
-@given(st.one_of(st.binary(), st.text(), st.integers(), st.floats(allow_nan=False), st.none()))
-def test_no_value_upsets_the_reading(raw: bytes | str | float | None) -> None:
-    number(raw)
-    known(raw, 0, 100)
-    assert len(text(raw)) <= 120
-    assert text(raw).isprintable() or not text(raw).isascii()
 
 
 async def test_an_object_identifier_and_a_long_description_are_one_line_each(net: TestNet) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calendar import Calendar, Cut
-from agent.planned_cuts import MAX_BYTES, MAX_ROWS, Announced, Unreadable, announced, look, parse, readings, understood
+from agent.planned_cuts import MAX_BYTES, MAX_ROWS, Announced, Unreadable, announced, look, parse, readings
 from agent.table import HOW_TO_SAVE
 from probes.model import Province
 from probes.model.windows import moment
@@ -53,12 +53,12 @@ def expected(commune: str = "01290", reason: str = "sửa đường dây") -> Cu
         pytest.param((HEAD + ROW + ROW).encode(), id="announced twice"),
     ],
 )
-def test_what_is_announced_is_understood(data: bytes) -> None:
-    assert parse(data, COMMUNES) == ((expected(),), ())
+def test_what_is_announced_is_parse(data: bytes) -> None:
+    assert parse(data, COMMUNES) == ((expected(),), (), ())
 
 
 def test_a_day_may_end_at_24_00() -> None:
-    ((cut,), rejected) = parse((HEAD + "01290,22/11/2026 20:00,22/11/2026 24:00\n").encode(), COMMUNES)
+    ((cut,), rejected, _) = parse((HEAD + "01290,22/11/2026 20:00,22/11/2026 24:00\n").encode(), COMMUNES)
     assert (cut.end, cut.reason, rejected) == (moment("2026-11-23 00:00").timestamp(), "", ())
 
 
@@ -85,12 +85,12 @@ SPLIT = "Tên xã,Ngày,Từ,Đến,Lý do\n"
         ),
     ],
 )
-def test_what_electricity_companies_publish_is_understood(text: str) -> None:
-    assert understood(text.encode(), COMMUNES) == ((expected(),), (), ())
+def test_what_electricity_companies_publish_is_parse(text: str) -> None:
+    assert parse(text.encode(), COMMUNES) == ((expected(),), (), ())
 
 
 def test_a_name_without_any_marks_is_taken_and_told() -> None:
-    _, rejected, (note,) = understood((HEAD + ROW.replace("01290", "Xa Bao Lam")).encode(), COMMUNES)
+    _, rejected, (note,) = parse((HEAD + ROW.replace("01290", "Xa Bao Lam")).encode(), COMMUNES)
     assert (rejected, note.line, note.text) == ((), 2, "'Xa Bao Lam' is read as Xã Bảo Lâm (01290); right?")
 
 
@@ -98,12 +98,12 @@ ISO = "write it as 2026-11-22 06:00 or 22/11/2026 06:00"
 
 
 def test_a_cut_over_midnight_ends_on_the_next_day_where_the_date_is_told_once() -> None:
-    cuts, rejected = parse((SPLIT + "Bảo Lâm,22/11/2026,22:00,02:00").encode(), COMMUNES)
+    cuts, rejected, _ = parse((SPLIT + "Bảo Lâm,22/11/2026,22:00,02:00").encode(), COMMUNES)
     assert (len(rejected), cuts[0].end - cuts[0].start) == (0, 4 * 3600)
 
 
 def test_a_code_and_a_name_that_disagree_are_rejected_rather_than_guessed() -> None:
-    _, rejected = parse(
+    _, rejected, _ = parse(
         "mã xã,tên xã,bắt đầu,kết thúc\n01290,Lý Bôn,2026-11-22 06:00,2026-11-22 11:00".encode(), COMMUNES
     )
     assert [wrong.reason for wrong in rejected] == [
@@ -123,7 +123,7 @@ def test_a_code_and_a_name_that_disagree_are_rejected_rather_than_guessed() -> N
     ],
 )
 def test_a_wrong_date_in_its_own_column_is_told(row: str, reason: str) -> None:
-    _, rejected = parse((SPLIT + row).encode(), COMMUNES)
+    _, rejected, _ = parse((SPLIT + row).encode(), COMMUNES)
     assert [(wrong.line, wrong.reason) for wrong in rejected] == [(2, reason)]
 
 
@@ -218,7 +218,7 @@ GOOD = "2026-11-22 06:00,2026-11-22 11:00"
     ],
 )
 def test_a_wrong_row_is_rejected_with_its_line_and_reason_and_the_others_count(row: str, reason: str) -> None:
-    cuts, rejected = parse((HEAD + row + "\n" + ROW).encode(), COMMUNES)
+    cuts, rejected, _ = parse((HEAD + row + "\n" + ROW).encode(), COMMUNES)
     assert cuts == (expected(),)
     assert [(wrong.line, wrong.reason) for wrong in rejected] == [(2, reason)]
 
@@ -263,7 +263,7 @@ SIGNS = st.sampled_from('01290,;\t"/-: hngày\n\r\0\ufeff \u2028\x1c24/11/2026 0
 @given(st.one_of(st.binary(), st.text(SIGNS).map(lambda text: (HEAD + text).encode()), st.text().map(str.encode)))
 def test_no_bytes_whatever_end_in_anything_but_cuts_rejected_rows_or_a_refusal(data: bytes) -> None:
     try:
-        cuts, rejected = parse(data, COMMUNES)
+        cuts, rejected, _ = parse(data, COMMUNES)
     except Unreadable:
         return
     assert all(cut.commune in COMMUNES and cut.start < cut.end for cut in cuts)
@@ -273,7 +273,7 @@ def test_no_bytes_whatever_end_in_anything_but_cuts_rejected_rows_or_a_refusal(d
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=3, max_size=5))
 def test_no_cells_whatever_end_in_a_traceback(cells: list[str]) -> None:
     try:
-        cuts, rejected = parse((HEAD + ";".join(cells) + "\n" + ROW).encode(), COMMUNES)
+        cuts, rejected, _ = parse((HEAD + ";".join(cells) + "\n" + ROW).encode(), COMMUNES)
     except Unreadable:  # a NUL, or letters that only another encoding has beside each other
         return
     assert expected() in cuts or rejected

@@ -169,6 +169,7 @@ def test_no_value_upsets_a_reader(kind: Any, how: Any, raw: Raw) -> None:
     found = reader(kind, **how)(raw)
     assert found is None or -(2**64) <= found <= 2**64
     assert len(text(raw)) <= 120
+    assert text(raw).isprintable() or not text(raw).isascii()
     number(raw)
 
 

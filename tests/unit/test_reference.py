@@ -102,9 +102,9 @@ def test_the_files_of_the_folder_become_one_inventory(tmp_path: Path) -> None:
 
 def test_the_table_of_planned_cuts_can_be_read() -> None:
     (table,) = blocks("csv")
-    cuts, rejected = planned_cuts.parse(table.encode(), ["01273", "01290"])
+    cuts, rejected, notes = planned_cuts.parse(table.encode(), ["01273", "01290"])
     assert len(cuts) == 2
-    assert not rejected
+    assert (rejected, notes) == ((), ())
 
 
 def test_every_part_kind_and_national_system_is_on_the_page() -> None:
