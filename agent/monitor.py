@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from agent import diagnosis
 from agent.accounts import Accounts
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 DOWN_CAUSES = (Cause.POWER, Cause.TRUNK, Cause.LINK, Cause.SIGNAL, Cause.DEVICE, Cause.UNEXPLAINED)
 """Causes of a dark commune, pre-created for its incident, so that a revision never removes a series."""
+
+
+WAYS = (metrics.INTERFACE_OPER_UP, metrics.DEFAULT_ROUTE_METRIC)
+"""What the diagnosis wants to know of each interface of a router."""
 
 
 class Monitor:
@@ -41,6 +45,7 @@ class Monitor:
         self._folds: dict[str, Fold] = {}
         self._results: dict[str, dict[str, int]] = {}
         self._changes: list[Change] = []
+        self._routers = topology.routers()
         self._accounts = Accounts()
         self._shown_incidents: set[str] = set()
         self._shown_verdicts: dict[str, Verdict] = {}
@@ -65,6 +70,7 @@ class Monitor:
             self._table.drop(_cells(commune, overlay))
             self._shown_cells.remove((commune, overlay))
         self._province, self._topology = province, topology
+        self._routers = topology.routers()
         self.calendar = calendar or Calendar(province)
         self._describe()
 
@@ -92,6 +98,7 @@ class Monitor:
                 answered=result.grade in {TargetState.UP, TargetState.DEGRADED},
                 reason=result.reason,
                 values={reading.family.name: reading.value for reading in result.readings if not reading.labels},
+                by_interface=_by_interface(result.readings) if target.id in self._routers else {},
             )
         )
         if after.state is not before.state:
@@ -237,6 +244,15 @@ class Monitor:
 def _cells(commune: str, overlay: Overlay) -> str:
     """The owner of a commune's cells of seconds under one overlay."""
     return f"seconds/{commune}/{overlay}"
+
+
+def _by_interface(readings: Iterable[Reading]) -> dict[str, dict[str, float]]:
+    """What tells which interface of a router carries: family -> interface -> value."""
+    found: dict[str, dict[str, float]] = {}
+    for reading in readings:
+        if reading.family in WAYS:
+            found.setdefault(reading.family.name, {})[reading.labels[0]] = reading.value
+    return found
 
 
 def _nobody(_: Target, __: TargetState) -> None:

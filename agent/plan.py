@@ -22,6 +22,8 @@ Auth = Callable[[Service], HttpAuth | None]
 GROUPS: Mapping[str, tuple[str, ...]] = {"ups": ("system", "ups")}
 """SNMP groups by device role; every other role answers for its interfaces."""
 OTHER_GROUPS = ("system", "interfaces")
+ROUTES = ("routes",)
+"""Asked of routers as well whose interfaces the inventory names, as far as they tell."""
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -65,13 +67,14 @@ def _of_commune(province: Province, commune: Commune, ask: Ask, auth: Auth, libr
         if link.address is not None:
             labels = {"commune": commune.code, "link": link.id, "medium": link.medium}
             yield _ping(province.timings, _link(commune.code, link.id), link.address, link.probing, **labels)
+    routers = {commune.router_of(link) for link in commune.links}
     for device in commune.devices:
         name = _device(commune.code, device.id)
         groups = GROUPS.get(device.role, OTHER_GROUPS)
         profiles = () if device.profile is None else (device.profile,)
-        settings = KINDS["snmp"].settings.model_validate(
-            {"agent": ask(device), "groups": groups, "profiles": profiles, "recognise": True, "library": library}
-        )
+        extras = ROUTES if device.id in routers else ()
+        told = {"agent": ask(device), "groups": groups, "extras": extras, "profiles": profiles, "library": library}
+        settings = KINDS["snmp"].settings.model_validate({**told, "recognise": True})
         labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
         yield Target(name, "snmp", settings, province.timings.device_beat_s, labels)
     for service in commune.services:
@@ -110,6 +113,7 @@ def _topology(province: Province) -> diagnosis.Topology:
                     diagnosis.Device(device.id, _device(commune.code, device.id)) for device in commune.devices
                 ),
                 services=tuple(_service(service.id, commune.code) for service in commune.services if service.connected),
+                exits=tuple(_exits(commune)),
             )
             for commune in province.communes
         },
@@ -127,6 +131,13 @@ def _topology(province: Province) -> diagnosis.Topology:
         rise=province.timings.rise,
         recovery_hold_s=province.timings.recovery_hold_s,
     )
+
+
+def _exits(commune: Commune) -> Iterator[diagnosis.Exit]:
+    for link in commune.links:
+        router = commune.router_of(link)
+        if router is not None and link.interface is not None:
+            yield diagnosis.Exit(link.id, link.role, _device(commune.code, router), link.interface)
 
 
 def _trunk(trunk: str) -> str:

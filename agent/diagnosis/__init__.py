@@ -3,6 +3,7 @@
 from agent.diagnosis.facts import (
     Change,
     Device,
+    Exit,
     Link,
     Memory,
     Overlays,
@@ -17,6 +18,6 @@ from agent.diagnosis.outcome import Evidence, Incident, Outcome, Transition, Ver
 from agent.diagnosis.step import step
 
 __all__ = [
-    "Change", "Device", "Evidence", "Incident", "Link", "Memory", "Outcome", "Overlays", "PlannedCut", "Seen",
+    "Change", "Device", "Evidence", "Exit", "Incident", "Link", "Memory", "Outcome", "Overlays", "PlannedCut", "Seen",
     "Service", "Site", "Topology", "Transition", "Trunk", "Verdict", "step",
 ]  # fmt: skip

@@ -39,6 +39,7 @@ def reference_problems(draft: Draft, where: Where) -> Iterator[Problem]:
         yield from _dangling((*place, "trunk"), commune.get("trunk"), trunks, "trunk")
         for part in PARTS:
             yield from _twice((*place, part), [identity(part, item) for item in items(commune, part)], where, "id")
+        yield from _interfaces(commune, place, where)
         without = commune.get("without")
         yield from _twice((*place, "without"), without if isinstance(without, list) else (), where)
     yield from _credentials(draft)
@@ -48,6 +49,40 @@ def reference_problems(draft: Draft, where: Where) -> Iterator[Problem]:
         if isinstance(data.get(part), list):
             yield from _twice((part,), [_spelled_once(address) for address in data[part]], where)
     yield from _concerned(data)
+
+
+def _interfaces(commune: Mapping[str, Any], place: Place, where: Where) -> Iterator[Problem]:
+    """By which interface of which router each link leaves."""
+    roles = {device.get("id"): device.get("role") for device in items(commune, "devices")}
+    routers = [name for name, role in roles.items() if role == "router"]
+    first: dict[tuple[object, object], Place] = {}
+    for number, link in enumerate(items(commune, "links")):
+        here: Place = (*place, "links", number)
+        device, interface = link.get("device"), link.get("interface")
+        if device is not None:
+            yield from _dangling((*here, "device"), device, roles, "device")
+            if roles.get(device) == "ups":
+                yield (*here, "device"), f"{device!r} is a UPS; name the router that the link leaves by"
+        if not isinstance(interface, str):
+            if device is not None:
+                yield (*here, "device"), "says nothing without `interface`: add that, or take it out"
+            continue
+        if device is None and len(routers) != 1:
+            listed = ", ".join(str(router) for router in routers)
+            yield (
+                (*here, "interface"),
+                f"of which router? the commune has {listed}: name one as `device`"
+                if routers
+                else "of which router? add one to the commune's devices (role router), or name another as `device`",
+            )
+            continue
+        owner = device if device is not None else routers[0]
+        before = first.setdefault((owner, interface), (*here, "interface"))
+        if before != (*here, "interface"):
+            yield (
+                (*here, "interface"),
+                f"{interface!r} is given twice, first at {where(before)}; each link leaves by one of its own",
+            )
 
 
 def _named(data: Mapping[str, Any], part: str) -> list[object]:

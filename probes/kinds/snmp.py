@@ -15,7 +15,7 @@ from probes.ports import Kind, Net, SnmpAgent, SnmpError, SnmpValue
 from probes.profiles import Asked, Library, Plan, Profile, shipped
 from probes.profiles.age import WRAP_S, Age, aged
 from probes.profiles.compiled import CompiledGroup, CompiledTable
-from probes.profiles.rows import Reader, Row, bound, named, settled
+from probes.profiles.rows import Reader, Row, bound, looked_up, named, settled
 from probes.profiles.signal import Band, judged
 from probes.results import Beat, Conditions, Reading, Reason, Result
 
@@ -51,6 +51,8 @@ class SnmpSettings(Settings):
 
     agent: SnmpAgent
     groups: Annotated[Several[Identifier], Field(min_length=1)] = ("system", "interfaces")
+    extras: Several[Identifier] = ()
+    """General groups that are asked as well, and may be missing."""
     profiles: Several[Identifier] = ()
     """The device's profiles, where they are known beforehand."""
     recognise: bool = False
@@ -63,7 +65,8 @@ class SnmpSettings(Settings):
         if unknown := [name for name in self.profiles if name not in self.library.profiles]:
             raise ValueError(f"profiles: no profile {unknown[0]!r} (known: {', '.join(self.library.profiles)})")
         own = {group.name for name in self.profiles for group in self.library.profiles[name].groups}
-        if unknown := [name for name in self.groups if name not in own and name not in self.library.general]:
+        asked = [*(name for name in self.groups if name not in own), *self.extras]
+        if unknown := [name for name in asked if name not in self.library.general]:
             raise ValueError(f"groups: no group {unknown[0]!r} (known: {', '.join(sorted(self.library.general))})")
         return self
 
@@ -150,7 +153,7 @@ class _Device:
         if settings.recognise and not profiles:
             groups = groups if SYSTEM in groups else (SYSTEM, *groups)
             profiles = (self._known.profile.id,) if self._known.profile is not None else ()
-        return settings.library.plan(groups, profiles, whole=settings.recognise)
+        return settings.library.plan(groups, profiles, whole=settings.recognise, extras=settings.extras)
 
     # One group
 
@@ -209,7 +212,9 @@ class _Device:
         reader = Reader(group, values.get)
         reader.scalars()
         missing, failed = failed, None
-        for place, table in enumerate(group.tables):
+        for place, table in self._to_ask(group):
+            if table.otherwise and reader.readings:
+                continue
             failed = failed or await self._rows(reader, (group.name, place), table, values)
         readings = reader.readings
         failed = failed or self._cut
@@ -222,6 +227,13 @@ class _Device:
         if group.cellular:
             readings, self._known = self._signal(readings)
         return (self._system(readings) if group.name == SYSTEM else readings), failed
+
+    def _to_ask(self, group: CompiledGroup) -> list[tuple[int, CompiledTable]]:
+        """Its tables by their place; where some stand in for others, those that spoke last time, as long as they do."""
+        tables = list(enumerate(group.tables))
+        if any(table.otherwise for table in group.tables):
+            return [item for item in tables if (group.name, item[0]) in self._tables] or tables
+        return tables
 
     def _signal(self, readings: Sequence[Reading]) -> tuple[list[Reading], Known]:
         kept, band = judged(readings, self._known.band)
@@ -246,8 +258,9 @@ class _Device:
         answered = reader.rows(table, learnt.rows)
         if failed is not None:
             return failed
-        if answered == len(learnt.rows):
-            self._tables[key] = replace(learnt, signs=signs, beats=learnt.beats - 1)
+        if answered == len(learnt.rows) and (learnt.rows or not table.lookup):
+            beats = 0 if table.lookup else learnt.beats - 1
+            self._tables[key] = replace(learnt, signs=signs, beats=beats)
         else:  # a row that is gone: they are learnt again next time
             self._tables.pop(key, None)
         return None
@@ -256,21 +269,33 @@ class _Device:
         self, table: CompiledTable, values: dict[str, SnmpValue], signs: tuple[float | None, ...]
     ) -> Learnt:
         """Which rows there are, by their names, and which of several columns each of them has."""
-        names: dict[str, str] = {}
-        for oid, read in table.names:
-            names = named(await self._column(oid, table.limit), read)
+        names = await self._looked_up(table) if table.lookup else {}
+        for oid, read in () if table.lookup else table.names:
+            names = named(await self._column(oid, table), read)
             if any(name != f"#{index}" for index, name in names.items()):
                 break
         for oid in () if table.names else dict.fromkeys(oid for column in table.columns for oid in column.oids):
-            names = {index: index for index in await self._column(oid, table.limit)}
+            names = {index: index for index in await self._column(oid, table)}
             if names:
                 break
-        statics = {oid: await self._column(oid, table.limit) for oid in table.static} if names else {}
+        statics = {oid: await self._column(oid, table) for oid in table.static} if names else {}
         rows = bound(table, names, statics)
         if failed := await self._values(table, _asks(rows), values):
             raise failed
         rows = settled(table, rows, statics, values.get)
         return Learnt(rows, _asks(rows), signs, RELEARN_BEATS)
+
+    async def _looked_up(self, table: CompiledTable) -> dict[str, str]:
+        """Names that lie in another table, which this one only tells the row of."""
+        oid, read = table.names[0]
+        told = ((index, read(raw)) for index, raw in (await self._column(oid, table)).items())
+        rows = {index: row for index, row in told if row.isascii() and row.isdigit() and int(row) < 2**32}
+        found: dict[str, SnmpValue] = {}
+        asked = [f"{column}.{row}" for row in dict.fromkeys(rows.values()) for column, _ in table.lookup]
+        failed = await self._into(found, _parts(asked))
+        if failed is not None and failed.reason is not Reason.NO_SUCH_OBJECT:
+            raise failed
+        return looked_up(rows, table.lookup, found.get)
 
     async def _values(
         self, table: CompiledTable, asks: Sequence[tuple[str, ...]], values: dict[str, SnmpValue]
@@ -281,7 +306,7 @@ class _Device:
             return failed
         for oid in dict.fromkeys(oid for column in table.columns for oid in column.oids):
             try:
-                values |= await self._walk(oid, table.limit)
+                values |= await self._walk(oid + table.within, table.limit)
             except SnmpError as error:
                 values |= error.found
                 return error
@@ -297,10 +322,11 @@ class _Device:
             return error
         return None
 
-    async def _column(self, oid: str, limit: int) -> dict[str, SnmpValue]:
+    async def _column(self, oid: str, table: CompiledTable) -> dict[str, SnmpValue]:
         """A column by index."""
         start = len(oid) + 1
-        return {name[start:]: value for name, value in (await self._walk(oid, limit)).items() if name[start:]}
+        rows = await self._walk(oid + table.within, table.limit)
+        return {name[start:]: value for name, value in rows.items() if name[start:]}
 
     async def _get(self, oids: Sequence[str]) -> Mapping[str, SnmpValue]:
         self._in_time()

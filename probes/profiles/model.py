@@ -151,7 +151,7 @@ class Reading(_Reader):
     labels: Mapping[str, str | Object] = Field(default_factory=dict)
     """The family's own labels: a fixed text, or an object. A row's name stands for the one that is left out."""
     reduce: Reduce | None = None
-    """How the rows of a table become one value, for a family without labels of its own."""
+    """How the rows of a table become one value; where the family has labels of its own, those rows that share them."""
     where: Where | None = None
     decimals: Decimals | None = None
     zero_needs: FamilyName | None = None
@@ -192,6 +192,13 @@ class Table(Settings):
 
     names: Literal["index"] | Annotated[Several[Object], Field(min_length=1)] | None = None
     """What rows are called: the first of these columns that has any text, or their index. Equal names get the index."""
+    within: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")] | None = None
+    """How the index of rows begins that are read at all: `0.0.0.0` of a table of routes."""
+    lookup: Several[Object] = ()
+    """Columns of another table, where `names` only tells a row of that: ifName, for an ifIndex. The first that has any
+    text is the name; several rows may have the same. Such rows are learnt in each beat: they may point elsewhere."""
+    otherwise: bool = False
+    """Asked only where the group's tables before it have said nothing."""
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """Put before the rows' names: `fan` makes `fan 1` of index 1."""
     signs: Several[Sign] = ()
@@ -201,6 +208,17 @@ class Table(Settings):
     """A scalar that says how many rows are real; the others are placeholders."""
     where: Where | None = None
     columns: Annotated[Several[Reading], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _looked_up(self) -> Table:
+        if not self.lookup:
+            return self
+        if not isinstance(self.names, tuple) or len(self.names) != 1:
+            raise ValueError("lookup needs names with one object: the number of a row in it")
+        for place, column in enumerate(self.columns):
+            if column.reduce is None:
+                raise ValueError(f"columns.{place}: {column.family} needs reduce, as rows may share a name")
+        return self
 
     @model_validator(mode="after")
     def _labelled(self) -> Table:
