@@ -8,13 +8,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from agent import diagnosis
 from agent.accounts import Accounts
 from agent.calendar import Calendar
-from agent.diagnosis import Change, Memory, Outcome, Topology, Verdict
+from agent.diagnosis import Change, Exit, Memory, Outcome, Topology, Verdict, View
 from agent.series import SeriesTable
 from agent.state import Fold, fold
 from probes import metrics, units
 from probes.model import Province, Service
 from probes.ports import Clock
-from probes.results import NOT_CONNECTED, Cause, CommuneState, Overlay, Reading, Result, RootKind, Target, TargetState
+from probes.results import (
+    NOT_CONNECTED,
+    Cause,
+    CommuneState,
+    Overlay,
+    Reading,
+    Reason,
+    Result,
+    RootKind,
+    Target,
+    TargetState,
+)
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +138,17 @@ class Monitor:
     def state(self, target: str) -> TargetState:
         """The damped state of a target; unknown where none of its beats has settled it."""
         return self._folds.get(target, Fold()).state
+
+    def reason(self, target: str) -> Reason | None:
+        """What makes a target degraded or down."""
+        seen = self._memory.targets.get(target)
+        if seen is None or seen.state in {TargetState.UP, TargetState.UNKNOWN}:
+            return None
+        return seen.degraded_by if seen.state is TargetState.DEGRADED else seen.reason
+
+    def router_says(self, way: Exit) -> tuple[bool | None, bool | None]:
+        """Whether a link's interface is up, and whether the router sends by it; none where it does not tell."""
+        return diagnosis.router_says(View(self._topology, self._memory.targets, self._clock.monotonic()), way)
 
     def wall(self, monotonic: float) -> float:
         """A monotonic moment as seconds since 1970, for display."""

@@ -109,6 +109,12 @@ def routed_to_backup(view: View, site: Site) -> Iterator[Evidence]:
             yield Evidence("primary_interface_down", facts)
 
 
+def router_says(view: View, way: Exit) -> tuple[bool | None, bool | None]:
+    """Whether a link's interface is up, and whether the router sends by it; none where it does not tell."""
+    up, carrying = _says(view, way, metrics.INTERFACE_OPER_UP.name), _carrying(view, way.target)
+    return None if up is None else up == 1, way.interface in carrying if carrying else None
+
+
 def _carrying(view: View, router: str) -> set[str]:
     """The interfaces with a router's best default route."""
     metric_of = _told(view, router, metrics.DEFAULT_ROUTE_METRIC.name)

@@ -60,9 +60,11 @@ def _interfaces(commune: Mapping[str, Any], place: Place, where: Where) -> Itera
         here: Place = (*place, "links", number)
         device, interface = link.get("device"), link.get("interface")
         if device is not None:
-            yield from _dangling((*here, "device"), device, roles, "device")
             if roles.get(device) == "ups":
                 yield (*here, "device"), f"{device!r} is a UPS; name the router that the link leaves by"
+            else:
+                others = [name for name, role in roles.items() if role != "ups"]
+                yield from _dangling((*here, "device"), device, others, "device")
         if not isinstance(interface, str):
             if device is not None:
                 yield (*here, "device"), "says nothing without `interface`: add that, or take it out"
