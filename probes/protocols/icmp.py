@@ -11,7 +11,6 @@ import secrets
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import replace
 
 from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
 from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
@@ -25,8 +24,9 @@ from probes.protocols.ping_refusal import refusal_of, why_unsent
 from probes.protocols.ping_series import PingSeries
 from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
 from probes.protocols.ping_watch import Watch, clock_offset_ns
-from probes.protocols.ping_wheel import TICK_S, Wheel
+from probes.protocols.ping_wheel import Wheel
 from probes.protocols.tcp import meaning
+from probes.schedule import TICK_S
 
 __all__ = ["IcmpEngine", "IcmpUnavailable"]
 
@@ -210,7 +210,7 @@ class IcmpEngine:
         """With what is known only here: where all replies came, and none with a time, latency is not known."""
         if window.suspect or window.rtts_s or not 0 < window.received == window.sent:
             return window
-        return replace(window, suspect=self.health.why_untimed(time.monotonic()))
+        return window._replace(suspect=self.health.why_untimed(time.monotonic()))
 
     def _start(self, name: str, address: str, packets_per_s: float, options: PingOptions) -> PingStream:
         if self._loop is None:
