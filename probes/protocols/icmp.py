@@ -37,7 +37,11 @@ LEAST_BURST, CATCH_UP = 16, 2
 ROTATION_S = 300.0
 """How long requests carry ids of one block. Far above the time-out, as only the block before is remembered."""
 UNSURE_NS = 200_000
-"""A request whose sending took longer was interrupted, before or after it left: its reply's time says nothing."""
+"""A request whose sending took longer was interrupted. Only a transmit stamp within this time proves that it had left.
+
+Where that comes later, or none is known, its reply has no time: within the kernel too a sending is interrupted, between
+where captures see a packet and where the driver stamps it, so that no stamp tells of an interrupted departure.
+"""
 LOOPBACKS = {4: "127.0.0.1", 6: "::1"}
 """By IP version."""
 LOOPBACK_PER_S = 1.0
@@ -313,10 +317,9 @@ class IcmpEngine:
                 self._stamp_until, self._sample_due_ns = number + DOUBT, 0
             self._interrupted = number
             after = None if delays is None else delays.after_ns(number)
-            if after is None or not 0 <= after <= took:
+            sure = after is not None and 0 <= after < UNSURE_NS
+            if not sure:
                 self.unsure_sends += 1
-            else:  # the kernel has seen it leave
-                sent, monotonic, sure = sent + after, monotonic + after, True
         fates.outstanding[number] = (stream, sent, monotonic, sure)
 
     def _sample(self, stream: PingStream) -> SendDelays | None:
