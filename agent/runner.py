@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,9 +17,11 @@ from probes.schedule import first_due, next_due
 log = logging.getLogger(__name__)
 
 SLOTS = 256
-"""Attempts that run at once; a waiting attempt is late, not slow."""
+"""Attempts of kinds that are not light that run at once; a waiting attempt is late, not slow."""
 DEADLINE_S = 60.0
 """No attempt lasts longer, whatever its own time-outs say."""
+
+UNKNOWN_CONDITIONS = Conditions()
 
 Report = Callable[[Target, Result, float], None]
 """Takes a target's result and the monotonic start of its beat."""
@@ -34,8 +38,7 @@ class Tally:
 
     def late(self, seconds: float) -> None:
         """Count one beat's lateness."""
-        bucket = sum(1 for bound in metrics.LATENESS_BUCKETS_S if seconds > bound)
-        self.lateness_counts[bucket] += 1
+        self.lateness_counts[bisect_left(metrics.LATENESS_BUCKETS_S, seconds)] += 1
         self.lateness_sum_s += seconds
 
 
@@ -75,9 +78,10 @@ class Runner:
     async def _beats(self, target: Target) -> None:
         due = first_due(target.id, self._clock.monotonic(), target.beat_s)
         memory: object = None
+        slots = contextlib.nullcontext() if self._kinds[target.kind].light else self._slots
         while not _cancelled():
             await asyncio.sleep(due - self._clock.monotonic())
-            async with self._slots:
+            async with slots:
                 started = self._clock.monotonic()
                 self.tally.late(max(0.0, started - due))
                 memory = await self._attempt(target, memory, started)
@@ -106,15 +110,20 @@ class Runner:
 
     def _note_conditions(self, target: Target, result: Result) -> None:
         """Remember how each link of a commune looks, for the probes that cross it."""
-        values = {reading.family: reading.value for reading in result.readings}
-        if "link" in target.labels and metrics.LINK_LOSS in values:
+        if "link" not in target.labels:
+            return
+        loss = next((value for family, value, _ in result.readings if family is metrics.LINK_LOSS), None)
+        if loss is not None:
+            rtt_s = next((value for family, value, _ in result.readings if family is metrics.LINK_RTT_MEAN), None)
             links = self._conditions.setdefault(target.labels["commune"], {})
-            links[target.labels["link"]] = Conditions(values.get(metrics.LINK_RTT_MEAN), values[metrics.LINK_LOSS])
+            links[target.labels["link"]] = Conditions(rtt_s, loss)
 
     def _conditions_of(self, target: Target) -> Conditions:
         """Those of the link that loses least: it carries what the commune's other probes send."""
-        links = self._conditions.get(target.labels.get("commune", ""), {})
-        return min(links.values(), key=lambda link: link.loss_ratio or 0.0, default=Conditions())
+        links = self._conditions.get(target.labels.get("commune", ""))
+        if not links or "link" in target.labels:  # a link is its own condition
+            return UNKNOWN_CONDITIONS
+        return min(links.values(), key=lambda link: link.loss_ratio or 0.0)
 
 
 def _cancelled() -> bool:

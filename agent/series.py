@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import NamedTuple
 
 from probes import metrics
 from probes.metrics import Family
 from probes.results import Distribution, Reading
 
 Labels = Mapping[str, str]
-_Key = tuple[str, tuple[str, ...]]
-"""A family's name and the own labels of one of its series."""
+_Key = tuple[Family, tuple[str, ...] | None]
+"""A family and the own labels of one of its series; None for a histogram."""
+
+
+class _Plan(NamedTuple):
+    """How an owner's lines look, all but their numbers: what stays the same from result to result is spelled once."""
+
+    labels: Labels
+    keys: list[_Key]
+    """In the order of the values."""
+    order: list[int] | None
+    """Where each number of the template stands among the values; None where they are in order."""
+    template: str
+    """The text of each family, with a `%r` for each number, and `_BETWEEN` families."""
+    families: tuple[str, ...]
+    """Their names."""
+
+
+_BETWEEN = "\0"
 
 
 class SeriesTable:
@@ -24,36 +43,38 @@ class SeriesTable:
         """`province` is the first label of every series."""
         self._province = province
         self._lines: dict[str, dict[str, str]] = {name: {} for name in metrics.FAMILIES}
-        self._owned: dict[str, frozenset[str]] = {}
-        self._prefixes: dict[str, tuple[Labels, dict[_Key, str]]] = {}
+        self._plans: dict[str, _Plan] = {}
 
     def put(
         self, owner: str, labels: Labels, readings: Iterable[Reading], distributions: Iterable[Distribution] = ()
     ) -> None:
         """Replace an owner's lines. `labels` is its identity; families take from it what they declare."""
-        fresh: dict[str, list[str]] = {}
-        identity, known = self._prefixes.get(owner, (labels, {}))
-        if identity != labels:  # a reload may give a target another medium or path
-            known = {}
-        used: dict[_Key, str] = {}
-        for reading in readings:
-            if not math.isnan(reading.value):
-                key = (reading.family.name, reading.labels)
-                prefix = used[key] = known.get(key) or self._prefix(labels, reading.family, reading.labels)
-                fresh.setdefault(reading.family.name, []).append(f"{prefix} {_number(reading.value)}\n")
-        for distribution in distributions:
-            fresh[distribution.family.name] = self._histogram(labels, distribution, known, used)
-        self._prefixes[owner] = (labels, used)
-        for name in self._owned.get(owner, frozenset()) - fresh.keys():
-            del self._lines[name][owner]
-        for name, lines in fresh.items():
-            self._lines[name][owner] = "".join(lines)
-        self._owned[owner] = frozenset(fresh)
+        readings = list(readings)
+        values = [reading.value for reading in readings]
+        if not math.isfinite(sum(values)):  # rarely: what is not a number has no line
+            readings = [reading for reading in readings if not math.isnan(reading.value)]
+            values = [reading.value for reading in readings]
+        keys: list[_Key] = [(family, own) for family, _, own in readings]
+        for family, counts, total in distributions:
+            keys.append((family, None))
+            below = list(accumulate(counts))
+            values += (*below, total, below[-1])
+        plan = self._plans.get(owner)
+        if plan is None or plan.keys != keys or plan.labels != labels:  # a reload may give a target another medium
+            before = plan.families if plan is not None else ()
+            plan = self._plans[owner] = self._planned(labels, keys)
+            for name in {*before}.difference(plan.families):
+                del self._lines[name][owner]
+        if plan.order is not None:
+            values = [values[place] for place in plan.order]
+        lines = self._lines
+        for name, text in zip(plan.families, _filled(plan.template, values), strict=True):
+            lines[name][owner] = text
 
     def drop(self, owner: str) -> None:
         """Remove an owner's lines."""
-        self.put(owner, {}, ())
-        del self._owned[owner], self._prefixes[owner]
+        for name in self._plans.pop(owner).families:
+            del self._lines[name][owner]
 
     def page(self) -> str:
         """The whole page."""
@@ -65,8 +86,21 @@ class SeriesTable:
                 parts.extend(lines.values())
         return "".join(parts)
 
-    def _prefix(self, labels: Labels, family: Family, own: tuple[str, ...]) -> str:
-        return family.name + self._spelled(labels, family, own)
+    def _planned(self, labels: Labels, keys: list[_Key]) -> _Plan:
+        """Spell everything but the numbers; what belongs to one family comes together."""
+        places: dict[str, list[int]] = {}
+        texts: dict[str, list[str]] = {}
+        place = 0
+        for family, own in keys:
+            lines = (
+                self._histogram(labels, family) if own is None else [family.name + self._spelled(labels, family, own)]
+            )
+            texts.setdefault(family.name, []).extend(f"{line.replace('%', '%%')} %r\n" for line in lines)
+            places.setdefault(family.name, []).extend(range(place, place + len(lines)))
+            place += len(lines)
+        order = [place for found in places.values() for place in found]
+        template = _BETWEEN.join("".join(lines) for lines in texts.values())
+        return _Plan(labels, keys, None if order == sorted(order) else order, template, tuple(texts))
 
     def _spelled(self, labels: Labels, family: Family, own: tuple[str, ...], extra: str = "") -> str:
         pairs = [("province", self._province)]
@@ -74,34 +108,29 @@ class SeriesTable:
         pairs += [(name, value) for name, value in zip(family.own, own, strict=True) if value]
         return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + extra + "}"
 
-    def _histogram(
-        self, labels: Labels, distribution: Distribution, known: Mapping[_Key, str], used: dict[_Key, str]
-    ) -> list[str]:
-        family = distribution.family
-        below = 0
-        lines = []
-        for bound, count in zip((*family.buckets, math.inf), distribution.counts, strict=True):
-            below += count
-            le = _number(bound)
-            key = (family.name, (le,))
-            prefix = used[key] = known.get(key) or f"{family.name}_bucket" + self._spelled(
-                labels, family, (), f',le="{le}"'
-            )
-            lines.append(f"{prefix} {below}\n")
-        whole: _Key = (family.name, ())
-        plain = used[whole] = known.get(whole) or self._spelled(labels, family, ())
-        lines.append(f"{family.name}_sum{plain} {_number(distribution.total)}\n{family.name}_count{plain} {below}\n")
-        return lines
+    def _histogram(self, labels: Labels, family: Family) -> list[str]:
+        whole = self._spelled(labels, family, ())
+        bounds = (f"{bound:g}" for bound in family.buckets)
+        buckets = [self._spelled(labels, family, (), f',le="{bound}"') for bound in (*bounds, "+Inf")]
+        return [
+            *(f"{family.name}_bucket{bucket}" for bucket in buckets),
+            f"{family.name}_sum{whole}",
+            f"{family.name}_count{whole}",
+        ]
 
 
-def _number(value: float) -> str:
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+def _filled(template: str, values: list[float]) -> list[str]:
+    """The text of each family. Only a number ends a line, so that `1.0` is shortened, and infinity named, at once."""
+    if not template:
+        return []
+    text = (template % tuple(values)).replace(".0\n", "\n")
+    if "inf\n" in text:
+        text = text.replace(" inf\n", " +Inf\n").replace(" -inf\n", " -Inf\n")
+    return text.split(_BETWEEN)
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return value.replace(_BETWEEN, "").replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _escaped_help(text: str) -> str:

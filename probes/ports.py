@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 from pydantic import SecretStr
@@ -78,8 +78,7 @@ class PingOptions:
 PLAIN_PING = PingOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class PingWindow:
+class PingWindow(NamedTuple):
     """What one stream of echo requests has seen.
 
     The first group is the window that closes now (requests whose fate became final since the last one closed), the
@@ -253,3 +252,5 @@ class Kind:
     name: str
     settings: type[Settings]
     check: Callable[[Any, Net, Beat], Awaitable[Result]]
+    light: bool = False
+    """Whether an attempt hardly does more than wait, so that any number may run at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from probes.metrics import Family
 
@@ -144,8 +145,7 @@ class Target:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One value of one metric family, in the family's base unit; `labels` are the family's `own` labels, in order.
 
     Counters are absolute: they never go back while the agent runs.
@@ -156,8 +156,7 @@ class Reading:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """A histogram's absolute state: counts per bucket (not cumulated, the last one is +Inf) and the sum."""
 
     family: Family

@@ -59,6 +59,7 @@ class Topology:
         self._behind: dict[str | None, Items] = {}
         self._networks: dict[str, ipaddress.IPv4Network | ipaddress.IPv6Network] = {}
         self._paths: dict[bytes, Path] = {}
+        self._last_at: dict[bytes, list[float]] = {}  # by address; outlives its path, so that packets keep their order
         self._behind[None] = self._reach((self._segment(HUB),), Hop("hub-gateway", *map(_packed, GATEWAY)))
         trunks = {trunk.id: (number, trunk) for number, trunk in enumerate(province.trunks, start=1)}
         for trunk in trunks:
@@ -139,7 +140,7 @@ class Topology:
             items = self._places.get(address, self._behind[None])
             host = ipaddress.ip_address(address)
             own = (self._segments[name] for name, network in self._networks.items() if host in network)
-            path = self._paths[address] = Path((*items, *own))
+            path = self._paths[address] = Path((*items, *own), self._last_at.setdefault(address, [0.0, 0.0]))
         return path
 
     def changed(self) -> None:
@@ -147,9 +148,10 @@ class Topology:
         self._paths.clear()
 
     def clear(self) -> None:
-        """Take every impairment away; what is dark stays dark."""
+        """Take every impairment away; what is dark stays dark. New packets do not wait for those still on their way."""
         for segment in self:
             segment.heal()
+        self._last_at.clear()
         self.changed()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from statistics import fmean
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
@@ -63,13 +63,13 @@ class IcmpSettings(Settings):
     budget_mb_per_day: Annotated[float, Field(gt=0, le=10_000)] | None = Field(None, examples=[10])
     """Most that probing may cost in a day, in millions of bytes; requests are sent as rarely as that needs."""
 
-    @property
+    @cached_property
     def options(self) -> PingOptions:
         """How the requests look."""
         chosen = PingOptions(self.dscp, self.size_bytes, self.dont_fragment, self.source, self.ttl)
         return PLAIN_PING if chosen == PLAIN_PING else chosen
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """Where a host that answers counts as degraded."""
         return Limits(self.loss_ratio, self.latency_s, self.jitter_s, self.mos)
@@ -79,7 +79,7 @@ class IcmpSettings(Settings):
         """What a day may cost, if bounded."""
         return None if self.budget_mb_per_day is None else self.budget_mb_per_day * MEGABYTE
 
-    @property
+    @cached_property
     def round_trip_bytes(self) -> int:
         """What a request and its reply cost."""
         return round_trip_bytes(self.address, self.size_bytes)
@@ -193,7 +193,7 @@ def _measured(window: PingWindow) -> tuple[Reading, ...]:
         readings.append(Reading(metrics.LINK_LOSS, loss))
     if window.recent_rtts_s:
         ordered = sorted(window.recent_rtts_s)
-        mean = fmean(ordered)
+        mean = sum(ordered) / len(ordered)
         readings += (
             Reading(metrics.LINK_RTT_MEAN, mean),
             Reading(metrics.LINK_RTT_P95, percentile(ordered, 0.95)),
@@ -201,9 +201,9 @@ def _measured(window: PingWindow) -> tuple[Reading, ...]:
         )
         if window.jitter_s is not None and loss is not None:
             readings.append(Reading(metrics.LINK_JITTER, window.jitter_s))
-            for formula, r in quality.r_factors(mean, window.jitter_s, loss).items():
-                readings.append(Reading(metrics.LINK_R_FACTOR, r, (formula,)))
-                readings.append(Reading(metrics.LINK_MOS, quality.mos(r), (formula,)))
+            factors = quality.r_factors(mean, window.jitter_s, loss)
+            readings += [Reading(metrics.LINK_R_FACTOR, r, (formula,)) for formula, r in factors.items()]
+            readings += [Reading(metrics.LINK_MOS, quality.mos(r), (formula,)) for formula, r in factors.items()]
     if window.reply_ttl is not None:
         readings.append(Reading(metrics.LINK_REPLY_TTL, window.reply_ttl))
     return tuple(readings)
@@ -216,4 +216,4 @@ def _costs(settings: IcmpSettings, spent: Spent) -> tuple[Reading, ...]:
     return (total,) if budget is None else (total, Reading(metrics.LINK_PROBE_BUDGET, budget))
 
 
-KIND = Kind("icmp", IcmpSettings, check)
+KIND = Kind("icmp", IcmpSettings, check, light=True)

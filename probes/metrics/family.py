@@ -39,9 +39,9 @@ LATENESS_BUCKETS_S = (0.001, 0.005, 0.010, 0.050, 0.100, 0.500, 1.0)
 SEND_DELAY_BUCKETS_S = (0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.01, 0.1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """One metric family.
+    """One metric family; each is declared once, so that it is compared and hashed as an object, not by its fields.
 
     `subject` are identity labels (taken from the target, left out where it has none), `own` the labels that tell
     apart several readings of one subject. `province` comes first on every series.

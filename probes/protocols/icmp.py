@@ -11,7 +11,6 @@ import secrets
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import replace
 
 from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
 from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
@@ -25,8 +24,9 @@ from probes.protocols.ping_refusal import refusal_of, why_unsent
 from probes.protocols.ping_series import PingSeries
 from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
 from probes.protocols.ping_watch import Watch, clock_offset_ns
-from probes.protocols.ping_wheel import TICK_S, Wheel
+from probes.protocols.ping_wheel import Wheel
 from probes.protocols.tcp import meaning
+from probes.schedule import TICK_S
 
 __all__ = ["IcmpEngine", "IcmpUnavailable"]
 
@@ -37,7 +37,11 @@ LEAST_BURST, CATCH_UP = 16, 2
 ROTATION_S = 300.0
 """How long requests carry ids of one block. Far above the time-out, as only the block before is remembered."""
 UNSURE_NS = 200_000
-"""A request whose sending took longer was interrupted, before or after it left: its reply's time says nothing."""
+"""A request whose sending took longer was interrupted. Only a transmit stamp within this time proves that it had left.
+
+Where that comes later, or none is known, its reply has no time: within the kernel too a sending is interrupted, between
+where captures see a packet and where the driver stamps it, so that no stamp tells of an interrupted departure.
+"""
 LOOPBACKS = {4: "127.0.0.1", 6: "::1"}
 """By IP version."""
 LOOPBACK_PER_S = 1.0
@@ -210,7 +214,7 @@ class IcmpEngine:
         """With what is known only here: where all replies came, and none with a time, latency is not known."""
         if window.suspect or window.rtts_s or not 0 < window.received == window.sent:
             return window
-        return replace(window, suspect=self.health.why_untimed(time.monotonic()))
+        return window._replace(suspect=self.health.why_untimed(time.monotonic()))
 
     def _start(self, name: str, address: str, packets_per_s: float, options: PingOptions) -> PingStream:
         if self._loop is None:
@@ -313,10 +317,9 @@ class IcmpEngine:
                 self._stamp_until, self._sample_due_ns = number + DOUBT, 0
             self._interrupted = number
             after = None if delays is None else delays.after_ns(number)
-            if after is None or not 0 <= after <= took:
+            sure = after is not None and 0 <= after < UNSURE_NS
+            if not sure:
                 self.unsure_sends += 1
-            else:  # the kernel has seen it leave
-                sent, monotonic, sure = sent + after, monotonic + after, True
         fates.outstanding[number] = (stream, sent, monotonic, sure)
 
     def _sample(self, stream: PingStream) -> SendDelays | None:

@@ -14,7 +14,7 @@ from probes.metrics import SEND_DELAY_BUCKETS_S
 from probes.protocols.icmp_batch import STAMP, Batch
 from probes.protocols.icmp_packet import PACKET_BYTES, Echo
 from probes.protocols.icmp_raw import sending_socket
-from probes.protocols.icmp_socket import SO_TIMESTAMPNS
+from probes.protocols.icmp_socket import SO_TIMESTAMPNS, Send
 
 # Documentation/networking/timestamping.rst
 _SO_TIMESTAMPING = 37
@@ -50,7 +50,7 @@ class SendDelays:
         self._descriptor = self._socket.fileno()
         self._batch = Batch(_READ_BYTES, _ANCILLARY_BYTES)
         self._stamp = self._batch.layout(control=STAMP)  # the first of struct scm_timestamping
-        self.send = self._socket.sendto
+        self.send: Send = self._socket.sendto
 
     def sent(self, number: int, sent_ns: int) -> None:
         """A plain request that was stamped `sent_ns` (realtime) has left through `send`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from probes import quality
 from probes.ports import PingWindow
@@ -135,7 +134,7 @@ class Course:
     def _quality(self, rtts_s: Sequence[float], limit: float) -> str:
         if len(rtts_s) < SLOW_REPLIES:
             return ""
-        delay_s = quality.heard_delay_s(fmean(rtts_s), self._settled_jitter())
+        delay_s = quality.heard_delay_s(sum(rtts_s) / len(rtts_s), self._settled_jitter())
         score = quality.mos(quality.g107_r(delay_s, self._loss_ratio(LOSSY_BEATS)))
         needed = limit + (CLEAR_MOS if Reason.QUALITY in self._told else 0.0)
         return f"mean opinion score {score:.1f}" if score < needed else ""

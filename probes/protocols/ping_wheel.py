@@ -6,9 +6,7 @@ import math
 from heapq import heappop, heappush
 
 from probes.protocols.ping_stream import PingStream
-
-TICK_S = 0.01
-"""What falls due within it leaves together, at its begin."""
+from probes.schedule import TICK_S
 
 
 class Wheel:

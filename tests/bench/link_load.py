@@ -30,9 +30,8 @@ from tests.probes.conftest import SystemClock, TestNet
 
 COUNTS = (2_500, 5_000, 10_000)
 BEAT_S = 10.0
-WARM_S = 12.0
-STARTED_PER_S = 100
-"""Links that the runner can begin in a second: 256 at once, each for the 1 to 2 s of its first burst."""
+WARM_S = 15.0
+"""A beat's spread, the first burst of the last one, and some time for what the first window does once."""
 
 
 def resident_bytes() -> int:
@@ -67,7 +66,7 @@ async def main(count: int, seconds: float) -> None:
     runner = Runner({"icmp": icmp.KIND}, TestNet(pings=engine), SystemClock(), report)
     running = asyncio.create_task(runner.run(links))
     try:
-        await asyncio.sleep(WARM_S + count / STARTED_PER_S)
+        await asyncio.sleep(WARM_S)
         first, used, began = counted(totals), cpu_s(), time.monotonic()
         await asyncio.sleep(seconds)
         used, took = cpu_s() - used, time.monotonic() - began

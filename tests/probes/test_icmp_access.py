@@ -36,7 +36,7 @@ async def main():
     told = {"raw": pings.raw, "says": pings.describe(), "capacity": pings.receive_buffer_replies}
     async def asked(name, address, **options):
         window = await pings.window(name, address, 50.0, options=PingOptions(**options))
-        told[name] = {key: value for key, value in dataclasses.asdict(window).items() if not isinstance(value, tuple)}
+        told[name] = {key: value for key, value in window._asdict().items() if not isinstance(value, tuple)}
     await asked("here", "127.4.0.9")
     await asyncio.sleep(1.2)  # several rotations
     await asked("here", "127.4.0.9")

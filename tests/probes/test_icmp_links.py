@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -66,7 +66,7 @@ class ToldPings:
                 self.series.answered(self.now, rtt)
         if self.error:
             self.series.failed("10.0.0.1", PingErrorKind.HOST_UNREACHABLE)
-        return replace(self.series.close(self.now), suspect=self.suspect)
+        return self.series.close(self.now)._replace(suspect=self.suspect)
 
 
 @contextlib.contextmanager

@@ -22,8 +22,8 @@ from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PLAIN_PING, PingOptions, PingWindow
 from probes.protocols.icmp import LEAST_BURST, IcmpEngine, IcmpUnavailable
 from probes.protocols.icmp_packet import TURNS
-from probes.protocols.ping_wheel import TICK_S
 from probes.results import Reason, Result
+from probes.schedule import TICK_S
 from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value
 
 TARGET = "127.4.0.9"

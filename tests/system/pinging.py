@@ -21,7 +21,10 @@ from typing import Any
 
 import uvloop
 
+from probes.kinds.icmp import IcmpSettings, check
+from probes.ports import PLAIN_PING, PingOptions, PingWindow
 from probes.protocols.icmp import IcmpEngine
+from tests.probes.conftest import TestNet, beat
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,47 @@ async def main(settings: Settings) -> None:
         engine.close()
 
 
+@dataclass
+class Overheard:
+    """Stands between the kind and the engine; keeps each stream's latest window."""
+
+    engine: IcmpEngine
+    closed: dict[str, PingWindow] = field(default_factory=dict)
+
+    async def window(
+        self,
+        stream: str,
+        address: str,
+        packets_per_s: float,
+        *,
+        continuous: bool = True,
+        options: PingOptions = PLAIN_PING,
+    ) -> PingWindow:
+        """See `probes.ports.Pings`."""
+        window = await self.engine.window(stream, address, packets_per_s, continuous=continuous, options=options)
+        self.closed[stream] = window
+        return window
+
+
 async def windows(engine: IcmpEngine, settings: Settings) -> dict[str, Any]:
-    """Every stream's window, and what the engine says of itself."""
-    closed = await asyncio.gather(
-        *(engine.window(address, address, settings.packets_per_s) for address in settings.addresses)
+    """Every stream's window and what the kind makes of it, and what the engine says of itself."""
+    pings = Overheard(engine)
+    results = await asyncio.gather(
+        *(
+            check(
+                IcmpSettings(address=each, packets_per_s=settings.packets_per_s),
+                TestNet(pings=pings),
+                beat(target=each),
+            )
+            for each in settings.addresses
+        )
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "streams": {
             address: {
+                "reason": result.reason,
+                "suspect": window.suspect,
                 "sent": window.total_sent,
                 "received": window.total_received,
                 "late": window.total_late,
@@ -73,8 +108,10 @@ async def windows(engine: IcmpEngine, settings: Settings) -> dict[str, Any]:
                 "rtts_s": list(window.rtts_s),
                 "jitter_s": window.jitter_s,
             }
-            for address, window in zip(settings.addresses, closed, strict=True)
+            for address, result in zip(settings.addresses, results, strict=True)
+            for window in (pings.closed[address],)
         },
+        "excused": engine.health.excused,
         "drops": engine.socket_drops,
         "stray": engine.stray,
         "forged": engine.forged,

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -60,8 +61,7 @@ def lab(shared: Lab) -> Lab:
 @pytest.mark.parametrize(
     ("points", "packets_per_s", "seconds"),
     [
-        # slow not for its time: on a busy machine it fails now and then, and why is not known yet
-        pytest.param(grid((1, 20, 600), (0, 50), (0, 0.3)), 20, 5, id="short", marks=pytest.mark.slow),
+        pytest.param(grid((1, 20, 600), (0, 50), (0, 0.3)), 20, 5, id="short"),
         pytest.param(
             grid((1, 5, 20, 80, 200, 600), (0, 5, 20, 50), (0, 0.02, 0.1, 0.3)),
             4,
@@ -90,12 +90,14 @@ def test_times_are_the_captures_and_losses_are_the_emulators(
     assert sum(pinging.lost().values()) > 50
     assert not any(stream["late"] or stream["duplicates"] for stream in pinging.told["streams"].values())
     wrong: dict[str, object] = {}
-    for address, match in pinging.matched(captured).items():
+    found = pinging.matched(captured)
+    for address, match in found.items():
         jitter_s = pinging.told["streams"][address]["jitter_s"]
         seen_s = truth.rfc3550(match.told_s)
         if match.worst_s() > RTT_WITHIN_S or abs(jitter_s - seen_s) > JITTER_WITHIN_S:
             wrong[address] = (points[address], match.worst_s(), jitter_s, seen_s, match.untold)
     assert not wrong
+    assert sum(match.untold for match in found.values()) <= pinging.told["unsure"]
     # a sending that was interrupted has no time: few, or the jitter would be that of other packets
     assert pinging.told["unsure"] < sum(map(len, captured.values())) / 100
 
@@ -155,8 +157,15 @@ def test_what_a_full_buffer_drops_is_counted_and_no_loss_of_the_links(lab: Lab) 
     )
     time.sleep(5 + TIMEOUT_S)
     pinging.end()
-    assert pinging.told["drops"] > 0
+    told = pinging.told
     assert sum(pinging.lost().values()) == 0
+    # the drops of the last seconds touch requests that have no fate yet
+    assert 0 < told["excused"] <= told["drops"]
+    suspects = [stream for stream in told["streams"].values() if stream["suspect"] is not None]
+    assert 0 < len(suspects) <= told["excused"]
+    for stream in suspects:
+        assert re.fullmatch("the agent's own socket lost [0-9]+ repl(y|ies)", stream["suspect"])
+    assert [stream for stream in told["streams"].values() if stream["reason"] == "suspect"] == suspects
 
 
 @pytest.mark.parametrize(

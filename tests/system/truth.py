@@ -81,8 +81,11 @@ class Pinging:
         return {address: stream["sent"] - stream["received"] for address, stream in self.told["streams"].items()}
 
     def matched(self, captured: Mapping[str, Sequence[tuple[int, int | None]]]) -> dict[str, Matched]:
-        """Each stream's times beside the capture's."""
-        return {address: matched(answered_s(captured[address]), rtts) for address, rtts in self.rtts_s.items()}
+        """Each stream's times beside the capture's, of the replies that the engine has counted: none may be late."""
+        return {
+            address: matched(answered_s(captured[address])[: self.told["streams"][address]["received"]], rtts)
+            for address, rtts in self.rtts_s.items()
+        }
 
     def end(self) -> None:
         """Close a last window and stop sending: what was sent in between has no fate."""
@@ -100,7 +103,7 @@ class Matched:
     told_s: list[float]
     """The captured times that were reported."""
     untold: int
-    """Captured replies without a reported time: voided by the engine, or still unread at the end."""
+    """Captured replies without a reported time: voided by the engine."""
 
     def worst_s(self) -> float:
         """The largest error either way."""
@@ -141,8 +144,9 @@ def matched(captured_s: Sequence[float], reported_s: Sequence[float]) -> Matched
 
 
 def answered_s(captured: Sequence[tuple[int, int | None]]) -> list[float]:
-    """The round trips of what was answered, in seconds."""
-    return [rtt / 1e9 for _, rtt in captured if rtt is not None]
+    """The round trips of what was answered, in seconds, in order of arrival: so RFC 3550, 6.4.1, takes its jitter."""
+    answered = [(sent + rtt, rtt) for sent, rtt in captured if rtt is not None]
+    return [rtt / 1e9 for _, rtt in sorted(answered)]
 
 
 def rfc3550(rtts_s: Sequence[float]) -> float:

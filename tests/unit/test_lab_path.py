@@ -204,6 +204,21 @@ def test_jitter_spreads_arrivals_and_never_turns_their_order(way: Way) -> None:
     assert len(set(arrivals)) > 20
 
 
+def test_a_change_on_the_way_does_not_turn_the_order_either(way: Way) -> None:
+    way.topology.segment("ring").impair({"delay_ms": 500.0})
+    slow = way.send()
+    way.topology.segment("ring").impair({"delay_ms": 1.0})
+    way.topology.changed()
+    after = Way(way.topology).send()
+    way.topology.clear()
+    healthy = Way(way.topology).send()
+    assert slow is not None
+    assert after is not None
+    assert healthy is not None
+    assert slow.at == after.at == way.now + 0.5
+    assert healthy.at == way.now
+
+
 def test_a_slow_address_does_not_hold_up_another_one_behind_the_same_trunk(way: Way) -> None:
     way.topology.segment("01290").impair({"delay_ms": 500.0})
     assert way.send(back=True) is not None

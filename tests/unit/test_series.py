@@ -58,7 +58,8 @@ def test_what_is_remembered_for_speed_does_not_grow() -> None:
     for number in range(1000):
         own = (f"firmware {number}", "1.3.6.1.4.1.9", "router")
         table.put("one", {"commune": "01290"}, [Reading(metrics.DEVICE_INFO, 1, own)])
-    assert sum(len(prefixes) for _, prefixes in table._prefixes.values()) == 1
+    assert len(table.page().splitlines()) == 3
+    assert "firmware 998" not in repr(vars(table))
 
 
 def test_an_owner_whose_identity_changes_is_written_with_the_new_one() -> None:
@@ -105,3 +106,30 @@ def test_every_family_of_the_catalogue_has_help_and_keeps_to_the_label_contract(
         assert family.help.endswith(".")
         assert set(family.labels) <= contract, family.name
         assert (family.type == "counter") == family.name.endswith("_total"), family.name
+
+
+def test_numbers_are_spelled_as_prometheus_spells_them() -> None:
+    table = SeriesTable("04")
+    families = (metrics.LINK_SENT, metrics.LINK_JITTER, metrics.LINK_LOSS, metrics.LINK_RTT_MEAN, metrics.LINK_RTT_P95)
+    values = (3.0, 0.25, math.inf, -math.inf, 1e17)
+    table.put("one", LINK, [Reading(family, value) for family, value in zip(families, values, strict=True)])
+    told = {line.split("{")[0]: line.split()[-1] for line in table.page().splitlines() if line[0] != "#"}
+    assert [told[family.name] for family in families] == ["3", "0.25", "+Inf", "-Inf", "1e+17"]
+
+
+def test_a_label_may_look_like_a_template_or_like_a_number() -> None:
+    table = SeriesTable("04")
+    for name in ("100 %r of %(it)s.0", "is inf", "1.0"):
+        table.put("one", {"commune": "01501"}, [Reading(metrics.COMMUNE_INFO, 1.0, (name, "commune", "remote", ""))])
+        ((_, labels),) = samples(table)
+        assert dict(labels)["name"] == name
+
+
+def test_what_belongs_to_a_family_comes_together_in_whatever_order_it_is_read() -> None:
+    table = SeriesTable("04")
+    states = [Reading(metrics.TARGET_STATE, number, (f"s{number}",)) for number in range(4)]
+    table.put("one", LINK, [states[0], Reading(metrics.LINK_SENT, 9), *states[1:]])
+    found = {labels[-2:]: value for (name, labels), value in samples(table).items() if name == "lienxa_target_state"}
+    assert sorted(found.values()) == [0, 1, 2, 3]
+    assert all(dict(labels)["state"] == f"s{value:.0f}" for labels, value in found.items())
+    assert table.page().count("# TYPE lienxa_target_state gauge") == 1
