@@ -15,10 +15,12 @@ from probes.ports import Kind, Net, SnmpAgent, SnmpError, SnmpValue
 from probes.profiles import Asked, Library, Plan, Profile, shipped
 from probes.profiles.age import WRAP_S, Age, aged
 from probes.profiles.compiled import CompiledGroup, CompiledTable
-from probes.profiles.rows import Reader, Row, bound, looked_up, named, settled
+from probes.profiles.rows import Reader, Row, bound, looked_up, named, reached, settled
 from probes.profiles.signal import Band, judged
 from probes.results import Beat, Conditions, Reading, Reason, Result
 
+MOST_ADDRESSES = 64
+"""Of a device's own that are looked at for the network of a next hop."""
 MAX_OBJECTS = 36
 """In one request: the answer stays below 1,500 bytes."""
 HEALTHY_LOSS, HEALTHY_RTT_S = 0.2, 2.0
@@ -288,14 +290,21 @@ class _Device:
     async def _looked_up(self, table: CompiledTable) -> dict[str, str]:
         """Names that lie in another table, which this one only tells the row of."""
         oid, read = table.names[0]
-        told = ((index, read(raw)) for index, raw in (await self._column(oid, table)).items())
-        rows = {index: row for index, row in told if row.isascii() and row.isdigit() and int(row) < 2**32}
+        told = {index: read(raw) for index, raw in (await self._column(oid, table)).items()}
+        if table.next_hop is not None and (unknown := [index for index, row in told.items() if not row]):
+            interfaces, masks = [await self._own_addresses(column) for column in table.next_hop]
+            told |= reached(unknown, interfaces, masks)
+        rows = {index: row for index, row in told.items() if row.isascii() and row.isdigit() and int(row) < 2**32}
         found: dict[str, SnmpValue] = {}
         asked = [f"{column}.{row}" for row in dict.fromkeys(rows.values()) for column, _ in table.lookup]
         failed = await self._into(found, _parts(asked))
         if failed is not None and failed.reason is not Reason.NO_SUCH_OBJECT:
             raise failed
         return looked_up(rows, table.lookup, found.get)
+
+    async def _own_addresses(self, oid: str) -> dict[str, SnmpValue]:
+        """A column of ipAddrTable, by address."""
+        return {name[len(oid) + 1 :]: value for name, value in (await self._walk(oid, MOST_ADDRESSES)).items()}
 
     async def _values(
         self, table: CompiledTable, asks: Sequence[tuple[str, ...]], values: dict[str, SnmpValue]

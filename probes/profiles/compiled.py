@@ -72,6 +72,8 @@ class CompiledTable:
     """A beginning of the index, with the dot before it; empty where all rows are read."""
     lookup: tuple[tuple[str, Callable[[Raw], str]], ...]
     """Columns of another table that hold the names of what `names` tells a row of."""
+    next_hop: tuple[str, str] | None
+    """Columns with the row and the mask of the device's own addresses."""
     otherwise: bool
     """Asked only where the tables before it have said nothing."""
     prefix: str
@@ -136,6 +138,7 @@ def _table(table: Table) -> CompiledTable:
         names=_texts(columns),
         within=f".{table.within}" if table.within else "",
         lookup=_texts(table.lookup),
+        next_hop=(table.next_hop.interface.oid, table.next_hop.mask.oid) if table.next_hop else None,
         otherwise=table.otherwise,
         prefix=f"{table.prefix} " if table.prefix else "",
         signs=tuple((sign.oid, sign.falls) for sign in table.signs),

@@ -187,6 +187,13 @@ class Sign(Object):
     """Only if it falls, as the uptime does after a restart; else at any change."""
 
 
+class NextHop(Settings):
+    """Columns of the device's own IPv4 addresses (ipAddrTable), by which it is found how it reaches another."""
+
+    interface: Object
+    mask: Object
+
+
 class Table(Settings):
     """Rows of a table. Which there are is remembered, and values are asked by index."""
 
@@ -197,6 +204,8 @@ class Table(Settings):
     lookup: Several[Object] = ()
     """Columns of another table, where `names` only tells a row of that: ifName, for an ifIndex. The first that has any
     text is the name; several rows may have the same. Such rows are learnt in each beat: they may point elsewhere."""
+    next_hop: NextHop | None = None
+    """For `lookup` where `names` tells no row: the index ends in an address, that of a next hop."""
     otherwise: bool = False
     """Asked only where the group's tables before it have said nothing."""
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
@@ -212,6 +221,8 @@ class Table(Settings):
     @model_validator(mode="after")
     def _looked_up(self) -> Table:
         if not self.lookup:
+            if self.next_hop is not None:
+                raise ValueError("next_hop needs lookup: where the name of the interface is")
             return self
         if not isinstance(self.names, tuple) or len(self.names) != 1:
             raise ValueError("lookup needs names with one object: the number of a row in it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from statistics import fmean
 
 from probes import metrics
@@ -64,6 +65,30 @@ def looked_up(rows: Mapping[str, str], columns: Sequence[tuple[str, Callable[[Ra
                 names[index] = name
                 break
     return names
+
+
+def reached(indexes: Iterable[str], interfaces: Rows, masks: Rows) -> dict[str, str]:
+    """By which row of the interfaces the address is reached that each index ends in; own addresses are the rows' index.
+
+    Of several networks that hold it, the smallest.
+    """
+    networks = []
+    for address, raw in interfaces.items():
+        try:
+            networks.append((IPv4Network(f"{address}/{text(masks.get(address))}", strict=False), text(raw)))
+        except ValueError:
+            continue
+    networks = sorted((item for item in networks if item[0].prefixlen), key=lambda item: -item[0].prefixlen)
+    found = {}
+    for index in indexes:
+        try:
+            hop = IPv4Address(".".join(index.split(".")[-4:]))
+        except ValueError:
+            continue
+        row = next((row for network, row in networks if hop in network), "")
+        if row:
+            found[index] = row
+    return found
 
 
 def bound(table: CompiledTable, names: Mapping[str, str], statics: Statics) -> tuple[Row, ...]:

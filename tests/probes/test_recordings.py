@@ -195,7 +195,7 @@ DEVICES: Mapping[str, tuple[str, tuple[str, ...], Expected]] = {
             "device_storage_ratio[system disk]": pytest.approx(11196 / 16384),
             "device_model_info[MikroTik,RB750Gr3,7.20.4]": 1,
             "device_uptime_seconds": 4304,
-            "device_default_route_metric[wan: STCable (eth1)]": None,  # its ipCidrRouteIfIndex is 0
+            "device_default_route_metric[wan: STCable (eth1)]": 1,
             "interface_oper_up[wan: STCable (eth1)]": 1,
             "interface_oper_up[ether2]": 0,
             "interface_receive_bytes_total[wan: STCable (eth1)]": 1493725213,

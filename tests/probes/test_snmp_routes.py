@@ -23,6 +23,7 @@ from tests.probes.recordings import Played
 from tests.probes.test_snmp import v2c
 
 INET, CIDR, OLD = "1.3.6.1.2.1.4.24.7.1", "1.3.6.1.2.1.4.24.4.1", "1.3.6.1.2.1.4.21.1"
+ADDRESSES = "1.3.6.1.2.1.4.20.1"
 ANYWHERE = "1.4.0.0.0.0.0.2.0.0"  # 0.0.0.0/0 with the policy 0.0
 ROUTER: dict[str, SnmpValue] = {
     mib.SYS_OBJECT_ID: "1.3.6.1.4.1.99",
@@ -46,6 +47,11 @@ def cidr(next_hop: str, interface: int, metric: int) -> dict[str, SnmpValue]:
     return {f"{CIDR}.5.{index}": interface, f"{CIDR}.11.{index}": metric, f"{CIDR}.6.{index}": 4}
 
 
+def own(address: str, interface: int, mask: str) -> dict[str, SnmpValue]:
+    """One of the router's own addresses, in ipAddrTable."""
+    return {f"{ADDRESSES}.2.{address}": interface, f"{ADDRESSES}.3.{address}": mask}
+
+
 async def poll(device: Played, memory: object = None) -> Result:
     """One beat of a router that is asked for its routes, as far as it has them."""
     told = {"agent": SnmpAgent("192.0.2.1", 161, "v2c"), "extras": ("routes",)}
@@ -67,6 +73,12 @@ def routes(result: Result) -> dict[str, float]:
         ({**inet("10.0.0.1", 1, 1), **cidr("10.9.0.1", 4, 1)}, {"ether1": 1}),
         ({f"{INET}.7.1.4.10.0.0.0.8.2.0.0.1.4.10.0.0.1": 1}, {}),
         (inet("10.0.0.1", 0, 1), {}),
+        (
+            {**cidr("10.0.0.1", 0, 1), **own("10.0.0.2", 4, "255.255.255.252"), **own("10.0.0.9", 1, "255.0.0.0")},
+            {"lte1": 1},
+        ),
+        ({**cidr("10.0.0.1", 0, 1), **own("10.1.0.2", 4, "255.255.255.0"), **own("10.2.0.2", 1, "0.0.0.0")}, {}),
+        ({**cidr("0.0.0.0", 0, 1), **own("10.1.0.2", 4, "255.255.255.0")}, {}),
         (inet("10.0.0.1", 9, 1), {}),
         ({f"{CIDR}.5.0.0.0.0.0.0.0.0.0.10.0.0.1": b"1.4", f"{CIDR}.11.0.0.0.0.0.0.0.0.0.10.0.0.1": 1}, {}),
     ],
@@ -77,7 +89,10 @@ def routes(result: Result) -> dict[str, float]:
         "a metric that is not in use",
         "the newest table tells",
         "another route",
-        "no interface, as RouterOS 6 says",
+        "no interface",
+        "only a next hop, as RouterOS says: the smallest network that holds it",
+        "a next hop in no network of its own",
+        "neither interface nor next hop",
         "an interface without a name",
         "no number",
     ],
