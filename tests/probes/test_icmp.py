@@ -60,6 +60,14 @@ def reply_to(number: int, key: int, identity: Identity = IDENTITY) -> bytes:
     return bytes([0, 0]) + checksum.to_bytes(2, "big") + request[4:]
 
 
+def an_error_about(request: bytes) -> bytes:
+    """A host unreachable that quotes a request to the target, as a router sends it."""
+    header = bytes([0x45, *bytes(8), 1, *bytes(6)]) + socket.inet_aton(TARGET)
+    message = bytes([3, 1, *bytes(6)]) + header + request
+    checksum = 65535 - int.from_bytes(message, "big") % 65535
+    return message[:2] + checksum.to_bytes(2, "big") + message[4:]
+
+
 def answer_no_more(*, silent: bool = True) -> None:
     """Let this namespace's own addresses ignore echo requests."""
     Path("/proc/sys/net/ipv4/icmp_echo_ignore_all").write_text(str(int(silent)), encoding="ascii")
@@ -255,41 +263,61 @@ def test_a_reply_of_another_length_does_not_answer_the_request(length: int) -> N
 FLOOD_S = 1.0
 
 
-@pytest.mark.parametrize(("identity", "reaches_us"), [("ours", True), ("foreign", False)])
-def test_a_flood_of_stray_replies_costs_bounded_time_and_no_request(identity: str, reaches_us: bool) -> None:
-    """Our id as well, the worst case; with another one the kernel throws them away."""
-    ident = IDENTITY.ident ^ (0 if identity == "ours" else TURNS)
+OURS = Identity(IDENTITY.ident, IDENTITY.nonce)
+FOREIGN = Identity(IDENTITY.ident ^ TURNS, IDENTITY.nonce)
+GUESSED = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
+
+
+@pytest.mark.parametrize(
+    ("packet", "counted"),
+    [
+        pytest.param(reply_to(2**40, 1, OURS), "stray", id="replies to nothing"),
+        pytest.param(reply_to(1, 1, OURS), "duplicate", id="a reply replayed"),
+        pytest.param(reply_to(1, 1, GUESSED), "forged", id="replies with our id alone"),
+        pytest.param(an_error_about(EchoV4(GUESSED).request(1, 1)), "forged", id="errors with our id alone"),
+        pytest.param(an_error_about(EchoV4(OURS).request(2**40, 1)), "stray", id="errors about nothing"),
+        pytest.param(reply_to(2**40, 1, FOREIGN), "", id="kept away by the kernel"),
+    ],
+)
+def test_a_flood_costs_bounded_time_and_no_request(packet: bytes, counted: str) -> None:
+    """Of packets with our id, the worst case; those with another one the kernel throws away."""
 
     async def scenario() -> tuple[PingWindow, float, int, int, int]:
         pings = an_engine()
-        flood = subprocess.Popen(  # noqa: ASYNC220  # it starts at once
-            [sys.executable, "-c", FLOOD, reply_to(2**40, 1, Identity(ident, IDENTITY.nonce)).hex(), str(FLOOD_S)],
-            stdout=subprocess.PIPE,
-        )
+        flood: subprocess.Popen[bytes] | None = None
         try:
             await pings.window("here", TARGET, 50.0)
+            flood = subprocess.Popen(  # noqa: ASYNC220  # it starts at once
+                [sys.executable, "-c", FLOOD, packet.hex(), TARGET, str(FLOOD_S)],
+                stdout=subprocess.PIPE,
+            )
             used = time.thread_time()
             await asyncio.sleep(FLOOD_S + 0.5)
             used = time.thread_time() - used
             window = await pings.window("here", TARGET, 50.0)
             told, _ = flood.communicate(timeout=10)  # it has ended
-            return window, used, int(told), pings.stray, pings.socket_drops
+            came = {"stray": pings.stray, "forged": pings.forged, "duplicate": window.total_duplicates}
+            assert all(not count for what, count in came.items() if what != counted)
+            return window, used, int(told), came.get(counted, 0), pings.socket_drops
         finally:
-            flood.kill()
+            if flood is not None:
+                flood.kill()
             pings.close()
 
-    window, used_s, sent, stray, drops = in_namespace(scenario)
+    window, used_s, sent, came, drops = in_namespace(scenario)
     assert sent > 10_000
-    assert (sent / 3 < stray <= sent) if reaches_us else (stray == 0)
+    assert (sent / 3 < came <= sent) if counted else (came == 0)
     assert window.sent > 20
+    assert (window.total_late, window.total_errors) == (0, 0)
     assert window.received == window.sent or drops  # what the kernel dropped meanwhile is told
-    assert used_s < (20e-6 * sent if reaches_us else FLOOD_S / 4), "5 us each on a quiet machine"
+    assert used_s < (20e-6 * sent if counted else FLOOD_S / 4), "5 us each on a quiet machine"
 
 
 FLOOD = """
 import socket, sys, time
-packet, end = bytes.fromhex(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+packet, source, end = bytes.fromhex(sys.argv[1]), sys.argv[2], time.monotonic() + float(sys.argv[3])
 flood = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+flood.bind((source, 0))
 sent = 0
 while time.monotonic() < end:
     for _ in range(100):
