@@ -261,8 +261,6 @@ def test_a_reply_of_another_length_does_not_answer_the_request(length: int) -> N
 
 
 FLOOD_S = 1.0
-
-
 OURS = Identity(IDENTITY.ident, IDENTITY.nonce)
 FOREIGN = Identity(IDENTITY.ident ^ TURNS, IDENTITY.nonce)
 GUESSED = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
@@ -306,7 +304,8 @@ def test_a_flood_costs_bounded_time_and_no_request(packet: bytes, counted: str) 
 
     window, used_s, sent, came, drops = in_namespace(scenario)
     assert sent > 10_000
-    assert (sent / 3 < came <= sent) if counted else (came == 0)
+    # each is counted, here or among those that the kernel dropped meanwhile, where some of the target's may be as well
+    assert (10_000 < came <= sent <= came + drops) if counted else (came == 0)
     assert window.sent > 20
     assert (window.total_late, window.total_errors) == (0, 0)
     assert window.received == window.sent or drops  # what the kernel dropped meanwhile is told
