@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiodns
+import pycares
 
 from probes.model import is_address
 
@@ -31,6 +32,8 @@ class _Known:
     """What is known of one name; times are monotonic seconds."""
 
     address: str = ""
+    asked: float = -math.inf
+    """When somebody last asked for it."""
     due: float = -math.inf
     """When it is to be looked up again."""
     confirmed: float = -math.inf
@@ -59,20 +62,29 @@ class HostNames:
 
     @property
     def stale(self) -> int:
-        """Names whose address is in use though the last look-ups have failed."""
-        return sum(1 for known in self._names.values() if known.failures and known.address)
+        """Names whose address is in use, asked for within `LONGEST_S`, though the last look-ups have failed."""
+        lately = self._clock() - LONGEST_S
+        return sum(1 for known in self._names.values() if known.failures and known.address and known.asked > lately)
 
     async def address(self, host: str) -> str:
         """See `probes.ports.Names`."""
         if is_address(host):
             return host
-        known = self._names.setdefault(host, _Known())
-        if known.asking is None and self._clock() >= known.due:
+        now = self._clock()
+        known = self._names.get(host)
+        if known is None:
+            self._names = {name: other for name, other in self._names.items() if other.asked > now - STALE_S}
+            known = self._names[host] = _Known()
+        known.asked = now
+        if known.asking is None and now >= known.due:
             self.lookups += 1
             known.asking = asyncio.create_task(self._look_up(host, known), name=f"name/{host}")
-        if known.asking is not None and not (known.address and known.failures):
+        asking = known.asking
+        if asking is not None and not (known.address and known.failures):
             # not cancelled with whoever waits: others may, and the answer is kept
-            await asyncio.wait((known.asking,), timeout=PATIENCE_S if known.address else None)
+            await asyncio.wait((asking,), timeout=PATIENCE_S if known.address else None)
+            if asking.done() and not asking.cancelled():
+                asking.result()  # raises what nobody expected
         if not known.address:
             raise socket.gaierror(socket.EAI_AGAIN, f"{host}: {known.why or 'the resolver is closed'}")
         return known.address
@@ -91,7 +103,7 @@ class HostNames:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 found = await self._open().getaddrinfo(host, socket.AF_UNSPEC, type=socket.SOCK_DGRAM)
-        except aiodns.error.DNSError as error:
+        except (aiodns.error.DNSError, pycares.AresError) as error:  # the latter where no socket or thread is left
             self._failed(known, str(error.args[-1]))
         except TimeoutError:
             self._failed(known, "no resolver answers")

@@ -132,6 +132,18 @@ async def test_while_the_resolver_fails_the_last_address_stays_in_use_for_a_day_
         assert names.stale == 0
 
 
+async def test_a_name_that_nobody_asks_for_any_more_is_not_in_use() -> None:
+    async with resolving() as (names, server, clock):
+        server.addresses[ROUTER], server.ttl_s = ["10.4.1.1"], 0
+        await names.address(ROUTER)
+        server.failing = SERVFAIL
+        clock.now = SHORTEST_S
+        await names.address(ROUTER)
+        assert names.stale == 1
+        clock.now += LONGEST_S
+        assert names.stale == 0
+
+
 async def test_a_silent_resolver_delays_nobody_who_has_an_address_by_more_than_two_seconds() -> None:
     async with resolving() as (names, server, clock):
         server.addresses[ROUTER], server.ttl_s = ["10.4.1.1"], 0
