@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ from probes.kinds.icmp import IcmpSettings
 from probes.model import Province
 from probes.protocols.path import trace
 from probes.protocols.path_route import Route
+from probes.protocols.tcp import meaning
 from probes.registry import KINDS
 from probes.results import Distribution, Reading, RootKind, Target
 
@@ -165,7 +167,7 @@ class _Agent:
         self.monitor = Monitor(loaded.province, loaded.plan.topology, self.table, net.clock, loaded.calendar)
         self.runner = Runner(KINDS, net, net.clock, self.monitor.report)
         self.health = Health(net.pings, net.clock)
-        self.paths = Paths(_trace, self.table, net.clock)
+        self.paths = Paths(self._trace, self.table, net.clock)
         self.paths.update(_with_paths(loaded.plan), _hop_names(loaded.province))
         self.monitor.changed = self.paths.changed
         self._inventory = inventory
@@ -258,7 +260,7 @@ class _Agent:
             raise Unusable("another timings.ping_timeout_s needs a restart of the agent")
 
     def _own_readings(self) -> list[Reading]:
-        pings, tally = self._net.pings, self.runner.tally
+        pings, names, tally = self._net.pings, self._net.names, self.runner.tally
         kinds = [target.kind for target in self._loaded.plan.targets]
         return [
             Reading(metrics.AGENT_INFO, 1, (version("lienxa"),)),
@@ -278,8 +280,19 @@ class _Agent:
             Reading(metrics.ICMP_RAW, float(pings.raw)),
             Reading(metrics.ICMP_BUFFER, pings.receive_buffer_bytes),
             Reading(metrics.ICMP_CAPACITY, pings.receive_buffer_replies),
+            Reading(metrics.NAME_LOOKUPS, names.lookups),
+            Reading(metrics.NAME_LOOKUP_FAILURES, names.failures),
+            Reading(metrics.NAMES_STALE, names.stale),
             *self.health.readings(),
         ]
+
+    async def _trace(self, target: Target) -> Route:
+        settings = cast(IcmpSettings, target.settings)  # see `_with_paths`
+        try:
+            address = await self._net.names.address(settings.address)
+        except socket.gaierror as error:
+            return Route(settings.address, problem=meaning(error))
+        return await trace(address, settings.options)
 
     async def links(self) -> dict[str, Any]:
         """Every link's state and what the last five minutes measured, as JSON-ready data."""
@@ -327,11 +340,6 @@ def _with_paths(planned: Plan) -> Iterator[Target]:
     for target in planned.targets:
         if isinstance(target.settings, IcmpSettings) and {"link", "trunk"} & target.labels.keys():
             yield target
-
-
-async def _trace(target: Target) -> Route:
-    settings = cast(IcmpSettings, target.settings)  # see `_with_paths`
-    return await trace(settings.address, settings.options)
 
 
 def _hop_names(province: Province) -> dict[str, str]:

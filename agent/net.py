@@ -15,6 +15,7 @@ from agent.errors import Unusable
 from probes.ports import Clock
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
+from probes.protocols.names import HostNames
 from probes.protocols.snmp import SnmpSessions
 
 RESOLVERS = 64
@@ -38,6 +39,7 @@ class OpenNet:
     """Everything long-lived that probes share, open."""
 
     clock: Clock
+    names: HostNames
     pings: IcmpEngine
     snmp: SnmpSessions
     http: aiohttp.ClientSession
@@ -62,9 +64,11 @@ async def open_net(clock: Clock, ping_timeout_s: float, *, may_ping: bool = True
         raise Unusable(str(error)) from None
     http = open_session(version("lienxa"))
     snmp = SnmpSessions()
+    names = HostNames()
     try:
-        yield OpenNet(clock, pings, snmp, http)
+        yield OpenNet(clock, names, pings, snmp, http)
     finally:
         pings.close()
         snmp.close()
+        await names.close()
         await http.close()

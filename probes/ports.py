@@ -150,6 +150,17 @@ class Pings(Protocol):
         ...
 
 
+class Names(Protocol):
+    """Host names as addresses, kept for their time to live."""
+
+    async def address(self, host: str) -> str:
+        """One address of `host` (see `probes.model.Host`), itself if it is one; raises `socket.gaierror`.
+
+        The same one as long as the name has it. While no resolver answers, the last known one for a day.
+        """
+        ...
+
+
 SnmpValue = int | float | str | bytes
 
 
@@ -162,6 +173,7 @@ class SnmpAgent:
     """Where and how one device is asked; protocols are named as in `probes.model.Credential`."""
 
     address: str
+    """Or a host name, as the inventory gives it; `Snmp` takes addresses only."""
     port: int
     version: str
     community: SecretStr = NO_SECRET
@@ -234,6 +246,8 @@ class Net(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+    @property
+    def names(self) -> Names: ...
     @property
     def pings(self) -> Pings: ...
     @property

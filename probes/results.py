@@ -176,13 +176,15 @@ class Result:
     distributions: tuple[Distribution, ...] = ()
     detail: str = ""
     memory: object = None
+    blameless: bool = False
+    """Whatever the reason is, it lies before the target, which this beat says nothing of."""
 
     @property
     def grade(self) -> TargetState:
         """What this beat alone says of the target."""
         if self.reason is None:
             return TargetState.UP
-        if self.reason in BLAMELESS:
+        if self.blameless or self.reason in BLAMELESS:
             return TargetState.UNKNOWN
         return TargetState.DEGRADED if self.reason in DEGRADING else TargetState.DOWN
 

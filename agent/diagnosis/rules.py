@@ -10,7 +10,7 @@ from enum import StrEnum
 from agent.diagnosis.facts import Device, Link, Overlays, Seen, Topology
 from agent.diagnosis.outcome import Evidence, Verdict
 from probes import metrics
-from probes.results import Cause, CommuneState, TargetState
+from probes.results import BLAMELESS, Cause, CommuneState, Reason, TargetState
 
 READINGS = {
     "ups_charge_ratio": metrics.UPS_CHARGE.name,
@@ -68,6 +68,9 @@ class View:
     def observed(self, links: Iterable[Link]) -> list[Seen]:
         """What was seen of those links that are probed."""
         return [self.targets[link.target] for link in links if link.target in self.targets]
+
+
+_NOT_ASKED = BLAMELESS | {Reason.DNS_ERROR}
 
 
 def vantage(view: View) -> tuple[Vantage, float]:
@@ -180,8 +183,12 @@ def _lives(view: View, commune: str, moment: float) -> bool:
 
 
 def about_to_fail(view: View, target: str | None) -> bool:
-    """Whether a target has fallen silent, but not long enough to be down for sure."""
-    return view.silent(target) and not view.down(target)
+    """Whether a target has fallen silent, but not long enough to be down for sure.
+
+    Not one that could not be asked: that may last for ever, and communes behind it would never be told.
+    """
+    asked = view.silent(target) and view.targets[target or ""].reason not in _NOT_ASKED
+    return asked and not view.down(target)
 
 
 def outermost_failing(view: View, commune: str, failing: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from agent.diagnosis import degraded, rules
 from agent.diagnosis.incidents import is_own
 from agent.diagnosis.outcome import Evidence, Incident, Verdict
 from agent.diagnosis.rules import View
-from probes.results import Cause, CommuneState, TargetState
+from probes.results import Cause, CommuneState, Reason, TargetState
 
 
 def verdict_on(
@@ -30,6 +30,9 @@ def verdict_on(
     site = view.topology.communes[commune]
     seen = [view.targets[link.target] for link in site.links if link.target in view.targets]
     if all(link.state is TargetState.UNKNOWN for link in seen) and not any(degraded.routed_to_backup(view, site)):
+        if any(link.reason is Reason.DNS_ERROR for link in seen):
+            text = "the host name of its link does not resolve; is it right, does the resolver answer?"
+            return Verdict(CommuneState.UNKNOWN, evidence=(Evidence("not_resolved", text),))
         return Verdict(CommuneState.UNKNOWN, evidence=(Evidence("not_seen", "no link of it has been judged yet"),))
     found = degraded.degradations(view, commune)
     if found:

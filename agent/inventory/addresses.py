@@ -6,16 +6,19 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from agent.inventory.document import Place
 from agent.inventory.references import Where
 from agent.inventory.templates import Draft, Item, Problem, items
-from probes.model import LATENCY_S, PREFIX, TIMING_PROFILES, Timings, prefix_network
+from probes.model import LATENCY_S, PREFIX, TIMING_PROFILES, Host, Timings, is_address, prefix_network
 from probes.ports import PingOptions
 from probes.protocols.ping_budget import DAY_S, PACED_SHARE, pace, round_trip_bytes
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Owned = tuple[Place, Address, str]
-"""Where an address stands, and what may share it: one commune's link and router are one machine."""
+_HOST: TypeAdapter[str] = TypeAdapter(Host)
+Owned = tuple[Place, Address | str, str]
+"""Where an address or host name stands, and what may share it: one commune's link and router are one machine."""
 
 
 def address_problems(draft: Draft, where: Where) -> Iterator[Problem]:
@@ -24,11 +27,13 @@ def address_problems(draft: Draft, where: Where) -> Iterator[Problem]:
     networks = _networks(data)
     overlaps = list(_overlaps(draft, where))
     overlapping = {place for place, _ in overlaps}
-    first: dict[tuple[Address, str], Place] = {}
-    owners: dict[Address, tuple[str, Place]] = {}
+    first: dict[tuple[Address | str, str], Place] = {}
+    owners: dict[Address | str, tuple[str, Place]] = {}
     for place, address, sharing in _owned(draft):
-        if networks and place[0] != "references" and not any(address in network for network in networks):
-            yield _outside(draft, place, address, ", ".join(str(network) for network in networks))
+        if not isinstance(address, str) and networks and place[0] != "references":  # where names lead is not known
+            inside = any(address in network for network in networks)
+            if not inside:
+                yield _outside(draft, place, address, ", ".join(str(network) for network in networks))
         owner, before = owners.setdefault(address, (place_owner(place), place))
         if owner != place_owner(place):
             of_prefixes = place in draft.patterns and before in draft.patterns
@@ -51,7 +56,7 @@ def _outside(draft: Draft, place: Place, address: Address, listed: str) -> Probl
     ), f"{prefix!r} lies outside the declared networks ({listed}); correct it, or add its network"
 
 
-def _twice(draft: Draft, place: Place, before: Place, address: Address, where: Where) -> Problem:
+def _twice(draft: Draft, place: Place, before: Place, address: Address | str, where: Where) -> Problem:
     """Blames what the commune itself says, if it is about that and something of its class."""
     here, there = draft.written(place), draft.written(before)
     if here == there:
@@ -76,9 +81,10 @@ def _owned(draft: Draft) -> Iterator[Owned]:
     for place, text, sharing in _given(draft.data):
         if isinstance(text, str) and place not in draft.invented:
             try:
-                yield place, ipaddress.ip_address(text), sharing
-            except ValueError:
+                host = _HOST.validate_python(text)
+            except ValidationError:
                 continue  # the model says it
+            yield place, ipaddress.ip_address(host) if is_address(host) else host, sharing
 
 
 def _given(data: Mapping[str, Any]) -> Iterator[tuple[Place, object, str]]:

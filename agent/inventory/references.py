@@ -217,10 +217,10 @@ def _twice(place: Place, values: Iterable[object], where: Where, *key: str) -> I
 
 
 def _spelled_once(address: object) -> object:
-    """An address in its one canonical spelling (RFC 5952); the model says what is wrong with what is none."""
+    """An address in its one canonical spelling (RFC 5952), a host name in small letters."""
     try:
         if not isinstance(address, str):
             return address
         return str(ipaddress.ip_network(address) if "/" in address else ipaddress.ip_address(address))
     except ValueError:
-        return address
+        return address.lower() if isinstance(address, str) else address

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from agent.schema.texts import ADDRESS, FILLED, OWN_ADDRESS, Schema, of_model, summary
+from agent.schema.texts import FILLED, HOST, OWN_ADDRESS, Schema, of_model, summary
 from probes.model import PREFIX, Service
 from probes.ports import Kind
 from probes.registry import KINDS
@@ -124,7 +124,7 @@ def _filled(what: Any) -> Any:
         return [_filled(item) for item in what]
     if not isinstance(what, dict):
         return what
-    if what.get("pattern") == ADDRESS["pattern"]:
+    if what.get("pattern") == HOST["pattern"]:
         return {**what, **OWN_ADDRESS}
     if "pattern" in what and PREFIX not in what.get("title", ""):
         told = {key: what[key] for key in ("description", "examples") if key in what}

@@ -16,6 +16,7 @@ from probes.model import (
     AddressPrefix,
     CommuneCode,
     Date,
+    Host,
     Identifier,
     IpAddress,
     Moment,
@@ -40,11 +41,20 @@ def _text(title: str, pattern: str, message: str) -> Schema:
     return {"type": "string", "title": title, "pattern": f"^(?:{pattern})$", "patternErrorMessage": message}
 
 
+_LABEL = "[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?"
+_MISTYPED = r"(?:.*\.)?[0-9]+\.?$|(?:[0-9]+\.){2,}[^.]*\.?$"
+"""An address that is none, not a name: 10.4.1.300, 10.4.1.l."""
+_NAME = rf"(?!{_MISTYPED})(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?"
 ADDRESS = _text("address", f"{_IPV4}|{_IPV6}", "must be an IPv4 or IPv6 address such as 10.4.1.1")
+HOST = _text(
+    "address or host name",
+    f"{_IPV4}|{_IPV6}|{_NAME}",
+    "must be an IPv4 or IPv6 address such as 10.4.1.1, or a host name such as router.xa.example",
+)
 OWN_ADDRESS = _text(
-    "address, may begin with `{prefix}`",
-    rf"{_IPV4}|{_IPV6}|{FILLED}(?:\.{_OCTET}){{1,3}}|{_FILLED_IPV6}",
-    "must be an address such as 10.4.1.1, or one such as {prefix}.1",
+    "address or host name, may begin with `{prefix}`",
+    rf"{_IPV4}|{_IPV6}|{_NAME}|{FILLED}(?:\.{_OCTET}){{1,3}}|{_FILLED_IPV6}",
+    "must be an address such as 10.4.1.1, one such as {prefix}.1, or a host name",
 )
 _DATE = "[0-9]{4}(?:-?[0-9]{2}-?[0-9]{2}|-?W[0-9]{2}(?:-?[1-7])?)"
 
@@ -59,10 +69,11 @@ _TEXTS: Mapping[object, Schema] = MappingProxyType(
     {
         # No `format`: date-time wants an offset, uri no diacritics; editors would refuse what lienxa takes.
         _added(IpAddress): ADDRESS,
+        _added(Host): HOST,
         _added(AddressPattern): _text(
-            "address, may begin with `{prefix}`",
-            rf"{_IPV4}|{_IPV6}|{FILLED}\.{_OCTET}|{_FILLED_IPV6}",
-            "must be an address such as {prefix}.1, or one without {prefix}",
+            "address or host name, may begin with `{prefix}`",
+            rf"{_IPV4}|{_IPV6}|{_NAME}|{FILLED}\.{_OCTET}|{_FILLED_IPV6}",
+            "must be an address such as {prefix}.1, or an address or host name without {prefix}",
         ),
         _added(AddressPrefix): _text(
             "first part of addresses",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from deploy.lab.errors import LabError
 from deploy.lab.path import Hop, Path, Segment
-from probes.model import Province, Service, Trunk
+from probes.model import Province, Service, Trunk, is_address
 
 AGENT = ("10.200.0.1", "fd00:200::1")
 GATEWAY = ("10.200.0.254", "fd00:200::fe")
@@ -25,6 +25,8 @@ Items = tuple[Segment | Hop, ...]
 
 
 def _packed(address: str) -> bytes:
+    if not is_address(address):
+        raise LabError(f"the lab resolves no names: give {address} an IP address")
     return ipaddress.ip_address(address).packed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from probes import metrics, quality
-from probes.model import LIMITS, IpAddress, Port, Ratio, Score, Seconds, Settings
+from probes.model import LIMITS, Host, IpAddress, Port, Ratio, Score, Seconds, Settings
 from probes.ports import (
     LARGEST_PING_BYTES,
     PLAIN_PING,
@@ -33,10 +34,10 @@ MEGABYTE = 1_000_000
 
 
 class IcmpSettings(Settings):
-    """An address that is pinged: several echo requests in each beat, evenly spread, timed by the kernel."""
+    """A host that is pinged: several echo requests in each beat, evenly spread, timed by the kernel."""
 
-    address: IpAddress = Field(examples=["10.4.1.1"])
-    """What is pinged."""
+    address: Host = Field(examples=["10.4.1.1"])
+    """What is pinged: an IP address or a host name."""
     packets_per_s: Annotated[float, Field(gt=0, le=100)] = 1.0
     """How often a request is sent."""
     loss_ratio: Ratio = LIMITS["fibre"]["loss_ratio"]
@@ -79,11 +80,6 @@ class IcmpSettings(Settings):
         """What a day may cost, if bounded."""
         return None if self.budget_mb_per_day is None else self.budget_mb_per_day * MEGABYTE
 
-    @cached_property
-    def round_trip_bytes(self) -> int:
-        """What a request and its reply cost."""
-        return round_trip_bytes(self.address, self.size_bytes)
-
 
 @dataclass(slots=True)
 class _Memory:
@@ -101,20 +97,26 @@ async def check(settings: IcmpSettings, net: Net, beat: Beat) -> Result:
         # nobody asks for the stream's windows any more, so that it ends
         detail = f"today's {settings.budget_mb_per_day:g} MB for probing are spent"
         return Result(Reason.SUSPECT, _costs(settings, memory.spent), detail=detail, memory=memory)
+    try:
+        address = await net.names.address(settings.address)
+    except socket.gaierror as error:  # nothing was sent: the resolver's fault, or the inventory's, not the link's
+        costs = _costs(settings, memory.spent)
+        return Result(Reason.DNS_ERROR, costs, detail=tcp.meaning(error), memory=memory, blameless=True)
+    bytes_each = round_trip_bytes(address, settings.size_bytes)
     window = await net.pings.window(
         beat.target,
-        settings.address,
-        pace(settings.packets_per_s, settings.round_trip_bytes, budget),
+        address,
+        pace(settings.packets_per_s, bytes_each, budget),
         continuous=beat.continuous,
         options=settings.options,
     )
-    memory.spent.pinged(window, settings.round_trip_bytes)
+    memory.spent.pinged(window, bytes_each)
     reasons, detail = _judge(settings, window, memory.course, once=not beat.continuous)
     readings = _counted(window)
     connected_s = None
     if {Reason.TIMEOUT, Reason.UNREACHABLE}.intersection(reasons) and settings.tcp_port is not None:
         memory.spent.connected()
-        connected_s, words = await _connect(settings, settings.tcp_port, net, beat)
+        connected_s, words = await _connect(address, settings.tcp_port, settings.source, net, beat)
         detail = f"{detail}; {words}"
     if connected_s is None:
         readings += _measured(window)
@@ -148,14 +150,14 @@ def _judge(settings: IcmpSettings, window: PingWindow, course: Course, *, once: 
     return tuple(reason for reason, _ in beyond), "; ".join([counted, *(words for _, words in beyond)])
 
 
-async def _connect(settings: IcmpSettings, port: int, net: Net, beat: Beat) -> tuple[float | None, str]:
+async def _connect(address: str, port: int, source: str | None, net: Net, beat: Beat) -> tuple[float | None, str]:
     """Seconds that a TCP connection or its refusal took, none if there was neither; and in words."""
     timeout_s = min(LONGEST_CONNECT_S, max(SHORTEST_CONNECT_S, beat.interval_s / 2))
     answer = "answers"
     began = net.clock.monotonic()
     try:
         async with asyncio.timeout(timeout_s):
-            connection = await tcp.connect(await tcp.resolve(settings.address, port), settings.source)
+            connection = await tcp.connect(await tcp.resolve(address, port), source)
             connection.close()
     except TimeoutError:
         return None, f"TCP {port} does not answer within {timeout_s:g} s"

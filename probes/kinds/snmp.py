@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -17,6 +18,7 @@ from probes.profiles.age import WRAP_S, Age, aged
 from probes.profiles.compiled import CompiledGroup, CompiledTable
 from probes.profiles.rows import Reader, Row, bound, looked_up, named, reached, settled
 from probes.profiles.signal import Band, judged
+from probes.protocols.tcp import meaning
 from probes.results import Beat, Conditions, Reading, Reason, Result
 
 MOST_ADDRESSES = 64
@@ -104,6 +106,12 @@ class Known:
 
 async def check(settings: SnmpSettings, net: Net, beat: Beat) -> Result:
     """Ask group by group. A device that does not answer the first one is not asked for the others."""
+    try:
+        address = await net.names.address(settings.agent.address)
+    except socket.gaierror as error:  # the resolver's fault, or the inventory's, not the device's
+        return Result(Reason.DNS_ERROR, detail=meaning(error), memory=beat.memory, blameless=True)
+    if address != settings.agent.address:
+        settings = settings.model_copy(update={"agent": replace(settings.agent, address=address)})
     device = _Device(settings, net, beat)
     await device.ask_all()
     return device.result()

@@ -47,6 +47,18 @@ ICMP_FORGED = declare(
     "count",
     "Replies and errors to our ids without our nonce, damaged or of another length; never believed.",
 )
+NAME_LOOKUPS = declare(
+    "name_lookups_total", "counter", "count", "Host names of links, trunks, references and devices that were looked up."
+)
+NAME_LOOKUP_FAILURES = declare(
+    "name_lookup_failures_total", "counter", "count", "Of these, look-ups that brought no address."
+)
+NAMES_STALE = declare(
+    "names_stale",
+    "gauge",
+    "count",
+    "Host names whose last known address is in use though it could not be confirmed in time.",
+)
 ICMP_SEND_ERRORS = declare(
     "icmp_send_errors_total", "counter", "count", "Requests that could not leave this machine; nobody's loss."
 )

@@ -5,6 +5,7 @@ from probes.model.base import (
     AddressPattern,
     AddressPrefix,
     CommuneCode,
+    Host,
     Identifier,
     IpAddress,
     Network,
@@ -18,6 +19,7 @@ from probes.model.base import (
     Text,
     Timeout,
     WebUrl,
+    is_address,
     prefix_network,
 )
 from probes.model.credentials import (
@@ -73,6 +75,7 @@ __all__ = [
     "Device",
     "DeviceRole",
     "DeviceTemplate",
+    "Host",
     "HttpBasic",
     "HttpBearer",
     "HttpCredential",
@@ -111,6 +114,7 @@ __all__ = [
     "Via",
     "WebUrl",
     "Window",
+    "is_address",
     "moment",
     "prefix_network",
     "recurrence",

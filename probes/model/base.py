@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -44,9 +45,32 @@ def _ip_address(value: str) -> str:
     return str(address)
 
 
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LETTER = re.compile("[A-Za-z]")
+_LONGEST_NAME = 253
+
+
+def is_address(host: str) -> bool:
+    """Whether a valid `Host` is an IP address: a name's last part is no number (RFC 1123, 2.1)."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
+
+
+def _host(value: str) -> str:
+    labels = value.lower().removesuffix(".").split(".")
+    numbers = [label.isdigit() for label in labels]
+    if ":" in value or numbers[-1] or (len(labels) > 2 and all(numbers[:-1])) or not _LETTER.search(value):
+        return _ip_address(value)  # 10.4.1.300, 10.4.1, 10.4.1.l and 10,4,1,1 are mistyped addresses, not names
+    if not value.isascii() or len(value) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(
+            "must be an IPv4 or IPv6 address such as 10.4.1.1, or a host name such as router.xa.example: letters a-z, "
+            "digits and hyphens between dots"
+        )
+    return value.lower()
+
+
 def _address_pattern(value: str) -> str:
     if PREFIX not in value:
-        return _ip_address(value)
+        return _host(value)
     for sample in _SAMPLES:
         try:
             ipaddress.ip_address(value.replace(PREFIX, sample))
@@ -102,8 +126,10 @@ def _web_url(value: str) -> str:
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Stable ASCII name, used as a label value: lower case letters, digits, hyphens."""
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
+Host = Annotated[str, AfterValidator(_host)]
+"""An IP address, or a name that is resolved to one (RFC 1123, 2.1); a final dot keeps search domains away."""
 AddressPattern = Annotated[str, AfterValidator(_address_pattern)]
-"""An address, or one that begins with `{prefix}`, which every commune fills in with its own."""
+"""A host, or an address that begins with `{prefix}`, which every commune fills in with its own."""
 AddressPrefix = Annotated[str, AfterValidator(_prefix)]
 """The first part of a commune's addresses: `10.4.1`, `2001:db8:4`."""
 Network = Annotated[str, AfterValidator(_network)]

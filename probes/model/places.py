@@ -13,6 +13,7 @@ from probes.model.base import (
     AddressPrefix,
     CommuneCode,
     Email,
+    Host,
     Identifier,
     IpAddress,
     Phone,
@@ -90,8 +91,8 @@ class Link(Settings):
     """Its name within the commune; the role's where none is given. Two links of one role need one each."""
     medium: Medium = "fibre"
     """What carries it; decides which latency is normal."""
-    address: IpAddress | None = Field(None, examples=["10.4.1.1"])
-    """What is pinged at the far end; a link without one is shown as not observed."""
+    address: Host | None = Field(None, examples=["10.4.1.1"])
+    """What is pinged at the far end, an IP address or a host name; a link without one is shown as not observed."""
     thresholds: Thresholds = Thresholds()
     """From where on this link counts as degraded, if not as its class or medium says."""
     interface: Text | None = Field(None, examples=["ether1"])
@@ -152,8 +153,8 @@ class Device(Settings):
     """Its name within the commune."""
     role: DeviceRole = Field(examples=["ups"])
     """What it is; decides what it is asked about (a UPS about its battery, the others about their ports)."""
-    address: IpAddress = Field(examples=["10.4.1.1"])
-    """Where it answers SNMP; a router may have its link's."""
+    address: Host = Field(examples=["10.4.1.1"])
+    """Where it answers SNMP, an IP address or a host name; a router may have its link's."""
     credential: Identifier = Field(examples=["devices"])
     """Name of an entry in `credentials`."""
     port: Port = 161
@@ -228,5 +229,5 @@ class Trunk(Settings):
     """For people; the id where it is left out."""
     parent: Identifier | None = Field(None, examples=["ring-north"])
     """The trunk that this one lies behind."""
-    address: IpAddress | None = Field(None, examples=["10.4.240.1"])
-    """What is pinged at it; without one, only the communes behind it tell how it is."""
+    address: Host | None = Field(None, examples=["10.4.240.1"])
+    """What is pinged at it, an IP address or a host name; without one, only the communes behind it tell how it is."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from probes.model.base import Identifier, IpAddress, Network, ProvinceCode, Settings, Several, Text, WebUrl
+from probes.model.base import Host, Identifier, IpAddress, Network, ProvinceCode, Settings, Several, Text, WebUrl
 from probes.model.credentials import Credential
 from probes.model.places import Commune, Contact, SiteClass, Trunk
 from probes.model.services import KnownIssue, Service
@@ -45,10 +45,11 @@ class Province(Settings):
     """Of dashboards and alert texts; the first is the one that people see first."""
     timings: Timings = Timings()
     """How often is asked, and how long is waited."""
-    references: Several[IpAddress] = Field((), examples=[["10.0.0.1"]])
-    """Addresses close to the agent; when none of them answers, the agent itself is blind."""
+    references: Several[Host] = Field((), examples=[["10.0.0.1"]])
+    """Addresses or host names close to the agent; when none of them answers, the agent itself is blind."""
     networks: Several[Network] = Field((), examples=[["10.4.0.0/16"]])
-    """Where links, devices and trunks have their addresses; one outside all of them is an error. None: anywhere."""
+    """Where links, devices and trunks have their addresses; one outside all of them is an error. None: anywhere.
+    A host name may lead out of them."""
     credentials: Mapping[Identifier, Credential] = Field(
         default_factory=dict, examples=[{"devices": {"version": "v2c", "community": {"file": "snmp-community"}}}]
     )

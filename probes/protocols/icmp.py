@@ -77,6 +77,7 @@ class IcmpEngine:
         self._fates = Fates(timeout_s, self.health)
         self._wheel = Wheel()
         self._packets_per_s = 0.0  # of all streams
+        self._pause_s = TICK_S  # between two rounds of sending; shorter where a stream is faster
         self._keys = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf
@@ -188,6 +189,7 @@ class IcmpEngine:
         if flow.interval_s != 1 / packets_per_s:
             self._packets_per_s += packets_per_s - 1 / flow.interval_s
             flow.interval_s = 1 / packets_per_s
+            self._pause_s = min(self._pause_s, flow.interval_s / 2)
             flow.series.resize(packets_per_s)
         try:
             if flow.burst is not None:
@@ -231,6 +233,7 @@ class IcmpEngine:
         now = time.monotonic()
         key = next(self._keys) & 0xFFFFFFFF
         interval_s = 1 / packets_per_s
+        self._pause_s = min(self._pause_s, interval_s / 2)
         witness = name == _witness(address)
         series = WitnessSeries(packets_per_s, host.version, self.health) if witness else PingSeries(packets_per_s)
         stream = PingStream(
@@ -348,7 +351,7 @@ class IcmpEngine:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_due = due
-        self._timer = self._loop.call_later(max(due - now, TICK_S), self._tick)
+        self._timer = self._loop.call_later(max(due - now, self._pause_s), self._tick)
 
     def _drain(self, edge: Edge) -> bool:
         """Read some of what waits; says whether nothing is left."""

@@ -15,7 +15,8 @@ def refusal_of(
     host: ipaddress.IPv4Address | ipaddress.IPv6Address, options: PingOptions, versions: Container[int]
 ) -> str:
     """Why requests to `host` cannot be sent; empty if they can."""
-    if host.is_multicast or host == ipaddress.IPv4Address("255.255.255.255"):
+    if host.is_multicast or host.is_unspecified or host == ipaddress.IPv4Address("255.255.255.255"):
+        # a name may resolve to any of them: many filtering resolvers answer 0.0.0.0, which would be this machine
         return f"{host} is no single host's address"
     if host.version not in versions:
         return f"no IPv{host.version} on this machine"

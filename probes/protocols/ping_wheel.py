@@ -6,44 +6,46 @@ import math
 from heapq import heappop, heappush
 
 from probes.protocols.ping_stream import PingStream
-from probes.schedule import TICK_S
+
+SLOT_S = 0.01
+"""No stream sends faster."""
 
 
 class Wheel:
-    """Streams by the tick that their next request falls into; times are monotonic seconds, as in `PingStream.due`."""
+    """Streams by the slot of time that their next request falls into; monotonic seconds, as in `PingStream.due`."""
 
     def __init__(self) -> None:
         """Empty."""
         self._slots: dict[int, list[PingStream]] = {}
-        self._ticks: list[int] = []  # the keys of `_slots`, a heap
-        self._due: list[PingStream] = []  # whose tick has begun
+        self._numbers: list[int] = []  # the keys of `_slots`, a heap
+        self._due: list[PingStream] = []  # whose slot has begun
 
     def put(self, stream: PingStream) -> None:
         """Its next request falls due at `stream.due`."""
-        tick = int(stream.due / TICK_S)
-        slot = self._slots.get(tick)
+        number = int(stream.due / SLOT_S)
+        slot = self._slots.get(number)
         if slot is None:
-            self._slots[tick] = [stream]
-            heappush(self._ticks, tick)
+            self._slots[number] = [stream]
+            heappush(self._numbers, number)
         else:
             slot.append(stream)
 
     def take(self, now: float, most: int) -> list[PingStream]:
-        """Up to `most` streams whose tick has begun, the longest overdue first; they leave the wheel."""
+        """Up to `most` streams whose slot has begun, the longest overdue first; they leave the wheel."""
         due = self._due
-        while self._ticks and self._ticks[0] * TICK_S <= now and len(due) < most:
-            due += self._slots.pop(heappop(self._ticks))
+        while self._numbers and self._numbers[0] * SLOT_S <= now and len(due) < most:
+            due += self._slots.pop(heappop(self._numbers))
         self._due = due[most:]
         return due[:most]
 
     def first(self) -> float:
-        """When the first tick begins that holds a stream; infinite where none does."""
+        """When the first slot begins that holds a stream; infinite where none does."""
         if self._due:
             return -math.inf
-        return self._ticks[0] * TICK_S if self._ticks else math.inf
+        return self._numbers[0] * SLOT_S if self._numbers else math.inf
 
     def clear(self) -> None:
         """Forget all streams."""
         self._slots.clear()
-        self._ticks.clear()
+        self._numbers.clear()
         self._due.clear()

@@ -20,10 +20,11 @@ import aiohttp
 import pytest
 
 from probes.metrics import Family
-from probes.ports import Pings, Snmp
+from probes.ports import Names, Pings, Snmp
 from probes.profiles import Library, shipped
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
+from probes.protocols.names import HostNames
 from probes.protocols.snmp import SnmpSessions
 from probes.results import Beat, Result
 
@@ -58,6 +59,7 @@ class TestNet:
     __test__ = False
 
     clock: SystemClock = field(default_factory=SystemClock)
+    names: Names = field(default_factory=HostNames)
     pings: Pings = field(default_factory=Closed)
     snmp: Snmp = field(default_factory=Closed)
     http: aiohttp.ClientSession = field(default_factory=Closed)  # type: ignore[assignment]  # fails on use

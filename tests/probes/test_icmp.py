@@ -62,6 +62,14 @@ def reply_to(number: int, key: int, identity: Identity = IDENTITY) -> bytes:
     return bytes([0, 0]) + checksum.to_bytes(2, "big") + request[4:]
 
 
+def an_error_about(request: bytes) -> bytes:
+    """A host unreachable that quotes a request to the target, as a router sends it."""
+    header = bytes([0x45, *bytes(8), 1, *bytes(6)]) + socket.inet_aton(TARGET)
+    message = bytes([3, 1, *bytes(6)]) + header + request
+    checksum = 65535 - int.from_bytes(message, "big") % 65535
+    return message[:2] + checksum.to_bytes(2, "big") + message[4:]
+
+
 def answer_no_more(*, silent: bool = True) -> None:
     """Let this namespace's own addresses ignore echo requests."""
     Path("/proc/sys/net/ipv4/icmp_echo_ignore_all").write_text(str(int(silent)), encoding="ascii")
@@ -288,21 +296,34 @@ async def test_a_sending_that_is_held_up_has_a_time_only_if_the_request_had_left
 
 
 FLOOD_S = 2.0
+OURS = Identity(IDENTITY.ident, IDENTITY.nonce)
+FOREIGN = Identity(IDENTITY.ident ^ TURNS, IDENTITY.nonce)
+GUESSED = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
 
 
-@pytest.mark.parametrize(("identity", "reaches_us"), [("ours", True), ("foreign", False)])
-def test_a_flood_of_stray_replies_costs_bounded_time_and_no_request(identity: str, reaches_us: bool) -> None:
-    """Our id as well, the worst case; with another one the kernel throws them away. Times are of CPU, not the clock."""
-    ident = IDENTITY.ident ^ (0 if identity == "ours" else TURNS)
+@pytest.mark.parametrize(
+    ("packet", "counted"),
+    [
+        pytest.param(reply_to(2**40, 1, OURS), "stray", id="replies to nothing"),
+        pytest.param(reply_to(1, 1, OURS), "duplicate", id="a reply replayed"),
+        pytest.param(reply_to(1, 1, GUESSED), "forged", id="replies with our id alone"),
+        pytest.param(an_error_about(EchoV4(GUESSED).request(1, 1)), "forged", id="errors with our id alone"),
+        pytest.param(an_error_about(EchoV4(OURS).request(2**40, 1)), "stray", id="errors about nothing"),
+        pytest.param(reply_to(2**40, 1, FOREIGN), "", id="kept away by the kernel"),
+    ],
+)
+def test_a_flood_costs_bounded_time_and_no_request(packet: bytes, counted: str) -> None:
+    """Of packets with our id, the worst case; those with another one the kernel throws away. Times are of CPU."""
 
     async def scenario() -> tuple[PingWindow, int, list[float], int, int, int]:
         pings = an_engine()
-        flood = subprocess.Popen(  # noqa: ASYNC220  # it starts at once
-            [sys.executable, "-c", FLOOD, reply_to(2**40, 1, Identity(ident, IDENTITY.nonce)).hex(), str(FLOOD_S)],
-            stdout=subprocess.PIPE,
-        )
+        flood: subprocess.Popen[bytes] | None = None
         try:
             await pings.window("here", TARGET, 50.0)
+            flood = subprocess.Popen(  # noqa: ASYNC220  # it starts at once
+                [sys.executable, "-c", FLOOD, packet.hex(), TARGET, str(FLOOD_S)],
+                stdout=subprocess.PIPE,
+            )
             turns = []
             until = time.monotonic() + 10
             while flood.poll() is None and time.monotonic() < until:
@@ -312,28 +333,33 @@ def test_a_flood_of_stray_replies_costs_bounded_time_and_no_request(identity: st
             told, _ = flood.communicate(timeout=1)
             await asyncio.sleep(0.6)  # the time-out: what was sent in the flood has its fate
             window = await pings.window("here", TARGET, 50.0)
-            return window, pings.health.excused, turns, int(told), pings.stray, pings.socket_drops
+            came = {"stray": pings.stray, "forged": pings.forged, "duplicate": window.total_duplicates}
+            assert all(not count for what, count in came.items() if what != counted)
+            return window, pings.health.excused, turns, int(told), came.get(counted, 0), pings.socket_drops
         finally:
-            flood.kill()
+            if flood is not None:
+                flood.kill()
             pings.close()
 
-    window, excused, turns, sent, stray, drops = in_namespace(scenario)
+    window, excused, turns, sent, came, drops = in_namespace(scenario)
     assert sent > 10_000
     assert window.received == window.sent
+    assert (window.total_late, window.total_errors) == (0, 0)
     assert window.sent + excused > 20 * FLOOD_S  # sending went on
     assert max(turns) < 0.25, "others have waited too long: 0.1 s on a quiet machine"
-    if reaches_us:
-        assert stray <= sent <= stray + drops  # each one read, or told to be dropped
-        assert sum(turns) < 16e-6 * stray, "4 to 8 us each on a quiet machine"
+    if counted:
+        assert 10_000 < came <= sent <= came + drops  # each one read, or told to be dropped
+        assert sum(turns) < 16e-6 * came, "4 to 8 us each on a quiet machine"
     else:
-        assert (stray, drops, excused) == (0, 0, 0)
+        assert (came, drops, excused) == (0, 0, 0)
         assert sum(turns) < FLOOD_S / 4
 
 
 FLOOD = """
 import socket, sys, time
-packet, end = bytes.fromhex(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+packet, source, end = bytes.fromhex(sys.argv[1]), sys.argv[2], time.monotonic() + float(sys.argv[3])
 flood = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+flood.bind((source, 0))
 sent = 0
 while time.monotonic() < end:
     for _ in range(100):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PLAIN_PING, PingOptions, PingWindow
 from probes.protocols.icmp import LEAST_BURST, IcmpEngine, IcmpUnavailable
 from probes.protocols.icmp_packet import TURNS
+from probes.protocols.ping_refusal import refusal_of
 from probes.results import Reason, Result
 from probes.schedule import TICK_S
 from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value
@@ -311,6 +313,8 @@ def test_an_interface_that_disappears_is_nobodys_loss_and_comes_back_by_itself()
         ("127.4.0.9", {"source": "::1"}, "the source address ::1 is of another IP version than 127.4.0.9"),
         ("224.0.0.1", {}, "224.0.0.1 is no single host's address"),
         ("ff02::1", {}, "ff02::1 is no single host's address"),
+        ("0.0.0.0", {}, "0.0.0.0 is no single host's address"),
+        ("::", {}, ":: is no single host's address"),
         ("255.255.255.255", {}, "255.255.255.255 is no single host's address"),
         ("127.255.255.255", {}, "127.255.255.255 is a broadcast address"),
         ("192.0.2.1", {}, "Network is unreachable"),
@@ -330,6 +334,45 @@ def test_what_cannot_leave_this_machine_says_why_and_is_nobodys_loss(
     window, send_errors = in_namespace(scenario)
     assert re.fullmatch(said, str(window.send_error))
     assert (window.sent, window.recent_sent, send_errors) == (0, 0, 5)
+
+
+def test_a_subnets_broadcast_address_says_so_and_is_nobodys_loss() -> None:
+    async def scenario() -> tuple[Result, Result]:
+        with a_router(), an_engine() as pings:
+            net = TestNet(pings=pings)
+            one, all_ = (IcmpSettings(address=f"10.77.0.{last}", packets_per_s=50.0) for last in (2, 255))
+            return await check(one, net, beat(target="one")), await check(all_, net, beat(target="all"))
+
+    one, all_ = in_namespace(scenario)
+    assert one.reason is None
+    assert (all_.reason, all_.detail) == (Reason.SUSPECT, "10.77.0.255 is a broadcast address")
+
+
+def test_over_ipv6_a_router_names_the_mtu_that_is_too_small() -> None:
+    async def scenario() -> Result:
+        with a_router() as far, an_engine(timeout_s=1) as pings:
+            ip("addr", "add", "fd77::1/64", "dev", "near", "nodad")
+            for command in (
+                "ip addr add fd77::2/64 dev far nodad",
+                "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding",
+                "echo 0 >/proc/sys/net/ipv6/icmp/ratelimit",
+                "ip route add fd78::/64 dev narrow",
+            ):
+                inside(far, command)
+            ip("route", "add", "fd78::/64", "via", "fd77::2")
+            settings = IcmpSettings(address="fd78::1", packets_per_s=50.0, size_bytes=1400, dont_fragment=True)
+            return await check(settings, TestNet(pings=pings), beat())
+
+    result = in_namespace(scenario)
+    assert result.reason is Reason.UNREACHABLE, result.detail
+    assert re.fullmatch(
+        r"0 of \d+ answered; fragmentation needed for an MTU of 1300 bytes, says fd77::2", result.detail
+    )
+
+
+def test_without_ipv6_on_this_machine_that_is_said() -> None:
+    assert refusal_of(ip_address("2001:db8::1"), PLAIN_PING, {4}) == "no IPv6 on this machine"
+    assert refusal_of(ip_address("10.4.1.1"), PLAIN_PING, {4}) == ""
 
 
 def test_what_is_larger_than_the_mtu_is_fragmented_unless_forbidden() -> None:

@@ -293,6 +293,51 @@ def test_no_bytes_upset_the_parser(family: type[EchoV4 | EchoV6], data: bytes) -
     assert quote is None or isinstance(quote, Quote)
 
 
+@given(
+    words=st.integers(1, 15),
+    type_=st.just(0) | st.integers(0, 255),
+    nonce=st.sampled_from([IDENTITY.nonce, OTHER.nonce]),
+    number=numbers,
+    key=keys,
+    more=st.binary(max_size=100),
+    right=st.booleans(),
+)
+def test_a_reply_is_believed_with_our_nonce_and_a_right_checksum_alone(
+    words: int, type_: int, nonce: int, number: int, key: int, more: bytes, right: bool
+) -> None:
+    message = struct.pack("!BBHHHQQI", type_, 0, 0, IDENTITY.ident, number & 0xFFFF, nonce, number, key) + more
+    message = summed(message)
+    if not right:
+        message = message[:2] + bytes([message[2] ^ 0x10]) + message[3:]
+    data = bytes([0x40 + words]) + bytes(4 * words - 1) + message
+    believed = type_ == 0 and nonce == IDENTITY.nonce and right
+    assert EchoV4(IDENTITY).reply(data) == ((number, key, len(message)) if believed else None)
+
+
+@pytest.mark.parametrize("family", [EchoV4, EchoV6])
+@given(
+    who=st.sampled_from([IDENTITY, OTHER, Identity(IDENTITY.ident ^ TURNS, IDENTITY.nonce)]),
+    number=numbers,
+    length=st.integers(0, 64),
+    code=st.integers(0, 255),
+    damage=st.none() | st.integers(0, 7),
+)
+def test_an_error_is_believed_as_far_as_it_quotes_what_we_sent(
+    family: type[EchoV4 | EchoV6], who: Identity, number: int, length: int, code: int, damage: int | None
+) -> None:
+    quoted = family(who).request(number, 7)[:length]
+    whole = as_error(3, code, quoted) if family is EchoV4 else as_error_v6(1, code, quoted)
+    if damage is not None and family is EchoV4:  # the kernel looks at ICMPv6 checksums itself
+        whole = whole[:26] + bytes([whole[26] ^ 1 << damage]) + whole[27:]
+    ours = who.block == IDENTITY.block and (length < 28 or who.nonce == IDENTITY.nonce)
+    quote = family(IDENTITY).error(whole)
+    if length < 8 or not ours or (damage is not None and family is EchoV4):
+        assert quote is None
+    else:
+        assert quote is not None
+        assert (quote.sequence, quote.number) == (number & 0xFFFF, number if length >= 28 else None)
+
+
 @pytest.mark.parametrize("family", [EchoV4, EchoV6])
 @given(at=st.integers(0, 130), byte=st.integers(0, 255), cut=st.integers(0, 130))
 def test_a_damaged_reply_or_error_upsets_nobody(family: type[EchoV4 | EchoV6], at: int, byte: int, cut: int) -> None:
@@ -300,8 +345,9 @@ def test_a_damaged_reply_or_error_upsets_nobody(family: type[EchoV4 | EchoV6], a
     for whole in (as_reply(codec, 9, 9), as_error(3, 4, codec.request(9, 9)), as_error_v6(2, 0, codec.request(9, 9))):
         damaged = bytearray(whole)
         damaged[at % len(damaged)] = byte
-        codec.reply(bytes(damaged[:cut]))
-        codec.error(bytes(damaged[:cut]))
+        reply, quote = codec.reply(bytes(damaged[:cut])), codec.error(bytes(damaged[:cut]))
+        assert reply is None or family is EchoV6 or reply[:2] == (9, 9)
+        assert quote is None or isinstance(quote, Quote)
 
 
 @given(echo=st.binary(max_size=80), told=st.binary(max_size=60), type_=st.integers(0, 255), code=st.integers(0, 255))

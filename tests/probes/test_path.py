@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import sys
 import time
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.ports import PingErrorKind, PingOptions
+from probes.protocols.icmp_datagram import read_error
 from probes.protocols.icmp_packet import TURNS, Identity, Quote
 from probes.protocols.path import trace
-from probes.protocols.path_packet import PORT, SteadyEchoV4, SteadyEchoV6, SteadyUdp
+from probes.protocols.path_packet import PORT, UDP_BYTES, SteadyEchoV4, SteadyEchoV6, SteadyUdp
 from probes.protocols.path_route import Route
 from tests.probes.conftest import in_namespace, ip
 from tests.probes.test_icmp_access import NO_NET_RAW, run_in_user_namespace
@@ -79,6 +82,42 @@ def test_udp_keeps_its_ports_and_has_a_right_checksum_that_is_its_number(
 def test_no_quoted_packet_breaks_the_reading_of_udp(data: bytes) -> None:
     quote = udp(4).quoted(data, "10.4.4.1", PingErrorKind.TTL_EXCEEDED, None)
     assert quote is None or (data[:4] == udp(4).request(0)[:4] and 0 <= quote.sequence < 500)
+
+
+@pytest.mark.parametrize("family", [SteadyEchoV4, SteadyEchoV6])
+@given(data=st.binary(max_size=200))
+def test_no_bytes_break_the_reading_of_echoes(family: type[SteadyEchoV4 | SteadyEchoV6], data: bytes) -> None:
+    codec = family(Identity(0x4321, 0x0123456789ABCDEF))
+    assert codec.reply(data) is None
+    quote = codec.error(data)
+    assert quote is None or isinstance(quote, Quote)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@given(
+    number=numbers,
+    at=st.integers(0, UDP_BYTES - 1),
+    byte=st.integers(0, 255),
+    cut=st.integers(0, UDP_BYTES),
+    type_=st.integers(0, 255),
+    code=st.integers(0, 255),
+    origin=st.integers(0, 5),
+    hop=st.binary(max_size=40),
+)
+def test_whatever_the_error_queue_says_of_udp_is_about_a_request_of_this_trace_or_nothing(
+    version: int, number: int, at: int, byte: int, cut: int, type_: int, code: int, origin: int, hop: bytes
+) -> None:
+    requests = udp(version)
+    echo = bytearray(requests.request(number))
+    echo[at] = byte
+    told = struct.pack("@IBBBxII", 113, origin, type_, code, 0, 0) + hop
+    quote, said = read_error(requests, bytes(echo[:cut]), told, "10.4.4.1")
+    if quote is not None:
+        assert echo[:4] == requests.request(0)[:4]
+        assert 0 <= quote.sequence < 500
+        assert quote.kind == requests.kind(type_, code)
+        assert origin in {2, 3}, "said by ICMP, not by this machine"
+    assert not said or ip_address(said).version == version
 
 
 def test_eight_quoted_bytes_of_an_echo_tell_which_it_was() -> None:

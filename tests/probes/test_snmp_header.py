@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import itertools
 
 import pytest
@@ -90,6 +91,40 @@ def test_no_change_to_a_real_one_does(message: bytes, changes: list[tuple[int, i
         changed[at % len(changed)] = octet
     _read_or_refuse(bytes(changed))
     _read_or_refuse(bytes(changed[:cut]))
+
+
+def _element(tag: int, content: bytes, claimed: int | None) -> bytes:
+    """Tag, length (right, or as claimed) and content."""
+    length = len(content) if claimed is None else claimed
+    octets = length.to_bytes(max(1, (length.bit_length() + 7) // 8), "big")
+    return bytes([tag]) + (bytes([length]) if length < 0x80 else bytes([0x80 | len(octets)]) + octets) + content
+
+
+tags = st.sampled_from([0x02, 0x04, 0x06, 0x30, 0xA0, RESPONSE, 0xA8])
+claims = st.none() | st.integers(0, 2**34)
+elements = st.recursive(
+    st.builds(_element, tags, st.binary(max_size=12), claims),
+    lambda inner: st.builds(_element, tags, st.lists(inner, max_size=8).map(b"".join), claims),
+)
+
+
+@given(st.sampled_from([V1, V2C, V3]), st.lists(elements, max_size=4).map(b"".join))
+def test_no_nesting_and_no_claimed_length_upsets_the_reading(version: int, inner: bytes) -> None:
+    _read_or_refuse(_element(0x30, _element(0x02, bytes([version]), None) + inner, None))
+
+
+@given(st.binary(min_size=1, max_size=64), st.integers(0, len(SIGNED) - 1), st.integers(1, 255))
+def test_no_changed_octet_of_a_signed_message_is_believed(key: bytes, at: int, change: int) -> None:
+    start, stop = read(SIGNED).digest
+    blank = SIGNED[:start] + bytes(stop - start) + SIGNED[stop:]
+    signed = SIGNED[:start] + hmac.digest(key, blank, "sha256")[: stop - start] + SIGNED[stop:]
+    assert digest_is_right(signed, read(signed), "sha256", key)
+    changed = signed[:at] + bytes([signed[at] ^ change]) + signed[at + 1 :]
+    try:
+        header = read(changed)
+    except Malformed:
+        return
+    assert not (header.version == V3 and digest_is_right(changed, header, "sha256", key))
 
 
 def _read_or_refuse(data: bytes) -> None:

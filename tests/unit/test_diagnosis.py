@@ -25,7 +25,7 @@ from agent.diagnosis import (
 )
 from agent.state import Fold, fold
 from probes import metrics
-from probes.results import Cause, CommuneState, Reason, TargetState
+from probes.results import Cause, CommuneState, Reason, Result, TargetState
 
 BEAT = 10.0
 
@@ -49,6 +49,7 @@ class Story:
     now: float = 1000.0
     memory: Memory = field(default_factory=Memory)
     silent: set[str] = field(default_factory=set)
+    unresolved: set[str] = field(default_factory=set)
     folds: dict[str, Fold] = field(default_factory=dict)
     ups: dict[str, Mapping[str, float]] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=lambda: Outcome({}, {}, (), vantage_up=True))
@@ -84,11 +85,13 @@ class Story:
         self.seen.append({code: verdict.state for code, verdict in self.outcome.verdicts.items()})
 
     def change(self, target: str) -> Change:
-        answers = target not in self.silent
+        answers = target not in self.silent | self.unresolved
         grade = TargetState.UP if answers else TargetState.DOWN
+        if target in self.unresolved:
+            grade = Result(Reason.DNS_ERROR, blameless=True).grade
         at = self.folds[target] = fold(self.folds.get(target, Fold()), grade, self.now, fall=3, rise=self.topology.rise)
         values = self.ups.get(target, {}) if answers and target.endswith("/ups") else {}
-        reason = None if answers else Reason.TIMEOUT
+        reason = None if answers else Reason.DNS_ERROR if target in self.unresolved else Reason.TIMEOUT
         return Change(target, self.now, at.state, at.since, answered=answers, reason=reason, values=values)
 
     def cut(self, *codes: str) -> Self:
@@ -159,6 +162,32 @@ def test_a_commune_that_never_answered_is_a_finding_and_opens_nothing() -> None:
     assert story.state("01290") == (CommuneState.DOWN, (Cause.UNEXPLAINED,))
     assert [item.rule for item in story.outcome.verdicts["01290"].evidence] == ["never_answered"]
     assert story.history == []
+
+
+def test_a_commune_whose_name_does_not_resolve_is_unknown_and_accuses_nobody_nor_shields_anybody() -> None:
+    codes = ("01290", "01294", "01297", "01304")
+    story = told({code: site(code, "ring") for code in codes}, trunks={"ring": Trunk()}, references=())
+    story = Story(story.topology, unresolved={"link/01290/primary"}).go(15)
+    assert story.state("01290") == (CommuneState.UNKNOWN, ())
+    assert [item.rule for item in story.outcome.verdicts["01290"].evidence] == ["not_resolved"]
+    assert story.history == []
+    story.cut("01294").go(6)
+    assert story.open() == {"commune/01294": ["01294"]}
+
+
+def test_a_trunk_whose_name_does_not_resolve_holds_back_no_incident_behind_it() -> None:
+    story = told({code: site(code, "ring") for code in CODES}, trunks={"ring": Trunk(target="trunk/ring")})
+    story.unresolved = {"trunk/ring"}
+    story.go(5).cut("01294").go(6)
+    assert story.open() == {"commune/01294": ["01294"]}
+
+
+def test_references_whose_names_do_not_resolve_blind_nobody_while_links_answer(story: Story) -> None:
+    story.unresolved = set(story.topology.references)
+    first = len(story.seen)
+    story.go(12).cut("01786").go(8)
+    assert story.open() == {"commune/01786": ["01786"]}
+    assert CommuneState.BLIND not in {state for states in story.seen[first:] for state in states.values()}
 
 
 def test_a_commune_that_went_dark_on_mains_lost_its_link(story: Story) -> None:

@@ -93,6 +93,12 @@ def test_an_unknown_segment_is_named_with_what_may_be_meant() -> None:
     )
 
 
+def test_the_lab_says_that_it_resolves_no_names() -> None:
+    named = PROVINCE.model_copy(update={"trunks": (PROVINCE.trunks[1].model_copy(update={"address": "ring.example"}),)})
+    with pytest.raises(LabError, match=r"the lab resolves no names: give ring\.example an IP address"):
+        Topology(named.model_copy(update={"communes": ()}))
+
+
 def test_two_objects_of_one_name_are_refused() -> None:
     twice = PROVINCE.model_copy(update={"services": (PROVINCE.services[0].model_copy(update={"id": "ring"}),)})
     with pytest.raises(LabError, match="two objects of the province are called 'ring'"):
