@@ -53,12 +53,15 @@ def reference_problems(draft: Draft, where: Where) -> Iterator[Problem]:
 
 def _interfaces(commune: Mapping[str, Any], place: Place, where: Where) -> Iterator[Problem]:
     """By which interface of which router each link leaves."""
-    roles = {device.get("id"): device.get("role") for device in items(commune, "devices")}
+    devices = ((device.get("id"), device.get("role")) for device in items(commune, "devices"))
+    roles = {name: role for name, role in devices if isinstance(name, str)}
     routers = [name for name, role in roles.items() if role == "router"]
-    first: dict[tuple[object, object], Place] = {}
+    first: dict[tuple[str, str], Place] = {}
     for number, link in enumerate(items(commune, "links")):
         here: Place = (*place, "links", number)
         device, interface = link.get("device"), link.get("interface")
+        if device is not None and not isinstance(device, str):
+            continue  # the model says it
         if device is not None:
             if roles.get(device) == "ups":
                 yield (*here, "device"), f"{device!r} is a UPS; name the router that the link leaves by"
@@ -70,7 +73,7 @@ def _interfaces(commune: Mapping[str, Any], place: Place, where: Where) -> Itera
                 yield (*here, "device"), "says nothing without `interface`: add that, or take it out"
             continue
         if device is None and len(routers) != 1:
-            listed = ", ".join(str(router) for router in routers)
+            listed = ", ".join(routers)
             yield (
                 (*here, "interface"),
                 f"of which router? the commune has {listed}: name one as `device`"
@@ -78,8 +81,7 @@ def _interfaces(commune: Mapping[str, Any], place: Place, where: Where) -> Itera
                 else "of which router? add one to the commune's devices (role router), or name another as `device`",
             )
             continue
-        owner = device if device is not None else routers[0]
-        before = first.setdefault((owner, interface), (*here, "interface"))
+        before = first.setdefault((device or routers[0], interface), (*here, "interface"))
         if before != (*here, "interface"):
             yield (
                 (*here, "interface"),
