@@ -6,12 +6,12 @@ import logging
 import sys
 from importlib.metadata import version
 
-from agent.commands import check, demo, generate, init, lab, run, schema, validate
+from agent.commands import check, demo, discover, generate, init, lab, run, schema, snmp, validate
 from agent.commands.parser import UNUSABLE, Parser
 from agent.errors import Unusable
 from agent.inventory import InventoryError
 
-COMMANDS = (validate, check, init, schema, run, generate, demo, lab)
+COMMANDS = (validate, check, init, discover, snmp, schema, run, generate, demo, lab)
 """In the order of the help."""
 
 

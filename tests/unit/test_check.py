@@ -15,6 +15,7 @@ from rich.console import Console
 from agent import check
 from agent.check import AT_ONCE, HINTS, Choice, Outcome, as_data, chosen_targets, exit_code, probe_all
 from agent.errors import Unusable
+from agent.terminal import WIDE
 from probes import metrics
 from probes.model import Settings
 from probes.ports import Kind, Net
@@ -40,7 +41,7 @@ def outcome(reason: Reason | None = None, *readings: Reading, detail: str = "", 
 
 
 def shown(*outcomes: Outcome, hints: bool = True) -> str:
-    console = Console(file=io.StringIO(), width=check.WIDE)
+    console = Console(file=io.StringIO(), width=WIDE)
     console.print(check.table(outcomes, hints=hints))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
