@@ -65,6 +65,16 @@ LEFT_OUT: Mapping[str, str] = MappingProxyType(
 )
 """Whole tables, as their very indexes are addresses, names of users, communities."""
 
+KEPT = re.compile(
+    r"1\.3\.6\.1\.2\.1\.4\."
+    r"(?:20\.1\.\d+|21\.1\.\d+(?=\.0\.0\.0\.0$)|24\.4\.1\.\d+\.0\.0\.0\.0|24\.7\.1\.\d+\.1\.4\.0\.0\.0\.0\.0)"
+    r"\..*?(\d+\.\d+\.\d+\.\d+)"
+)
+"""Of address tables and routes: the device's own addresses and its default routes, unless the last address is public.
+
+They say whether a commune lives on its backup.
+"""
+
 MASKED: Mapping[str, str] = MappingProxyType(
     {
         "1.3.6.1.2.1.1.4": "names and places",  # sysContact
@@ -177,7 +187,9 @@ class Masks:
         return name.decode("latin-1").casefold() in self._public_words
 
     def _masked(self, item: Found, names: Sequence[re.Pattern[bytes]]) -> Found | None:
-        sort = _of(LEFT_OUT, item.oid) or ("communities" if self._spells(item.oid) else None)
+        sort = (None if _kept(item.oid) else _of(LEFT_OUT, item.oid)) or (
+            "communities" if self._spells(item.oid) else None
+        )
         if sort is not None:
             self.left_out[sort] += 1
             return None
@@ -232,6 +244,16 @@ def _blank(value: int | bytes | str) -> int | bytes | str:
         return b"0" * len(value)
     printable = all(0x20 <= octet < 0x7F for octet in value)
     return MASK if printable or len(value) != MAC_OCTETS else bytes(MAC_OCTETS)
+
+
+def _kept(oid: str) -> bool:
+    found = KEPT.fullmatch(oid)
+    if found is None:
+        return False
+    try:
+        return not ipaddress.ip_address(found.group(1)).is_global
+    except ValueError:
+        return False
 
 
 def _of(sorts: Mapping[str, str], oid: str) -> str | None:
