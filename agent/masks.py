@@ -187,9 +187,7 @@ class Masks:
         return name.decode("latin-1").casefold() in self._public_words
 
     def _masked(self, item: Found, names: Sequence[re.Pattern[bytes]]) -> Found | None:
-        sort = (None if _kept(item.oid) else _of(LEFT_OUT, item.oid)) or (
-            "communities" if self._spells(item.oid) else None
-        )
+        sort = "communities" if self._spells(item.oid) else None if _kept(item.oid) else _of(LEFT_OUT, item.oid)
         if sort is not None:
             self.left_out[sort] += 1
             return None

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         action.add_argument(
             "target", metavar="TARGET", help="a device's id, such as device/01290/router, or an address"
         )
-        action.add_argument("oids", nargs="*", metavar="OID", help="in numbers, such as 1.3.6.1.2.1.1")
+        action.add_argument("oids", nargs="*", default=[], metavar="OID", help="in numbers, such as 1.3.6.1.2.1.1")
         action.add_argument("--inventory", type=Path, required=True, metavar="INVENTORY", help="whose credentials")
         action.add_argument("--credentials", action="append", default=[], metavar="NAME", help="which of them")
         action.add_argument("--port", type=int, metavar="PORT", help="default: the device's own, else 161")

@@ -20,6 +20,7 @@ SECRETS = (COMMUNITY, AUTH_KEY, PRIVACY_KEY, "fremd-community", "fremd-auth-key"
 ROUTER, UPS, SWITCH = "10.4.4.1", "10.4.4.2", "10.4.5.7"
 QUIET = ("10.4.4.0", "10.4.4.9", "10.4.4.15", "10.4.4.17")
 """Answer pings only: two of them are network and broadcast address of 10.4.4.0/28, one lies behind it."""
+QUIET_V6 = "2001:db8:4::a"
 INVENTORY = """\
 province: "04"
 timings: {profile: fast}
@@ -116,6 +117,7 @@ def field(folder: Path) -> Iterator[Field]:
             *(f"addr add {address}/32 dev lo" for address in (*CONFIGURATION, *QUIET)),
         ):
             subprocess.run(made.inside("ip", *words.split()), check=True, capture_output=True)
+        subprocess.run(made.inside("ip", "addr", "add", f"{QUIET_V6}/128", "dev", "lo", "nodad"), check=True)
         for address in CONFIGURATION:
             state = folder / address
             options = ["-f", "-Ln", "-C", "-c", str(state / "snmpd.conf"), "-I", "-smux", "-p", str(state / "pid")]

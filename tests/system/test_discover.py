@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from agent.stage import COMMAND
-from tests.system.field import INVENTORY, ROUTER, SECRETS, SWITCH, UPS, Field, field
+from tests.system.field import INVENTORY, QUIET_V6, ROUTER, SECRETS, SWITCH, UPS, Field, field
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -106,6 +106,13 @@ def test_devices_that_answer_no_pings_are_found_without_them(land: Field) -> Non
     assert outcome.stderr.startswith(
         "14 addresses, SNMP with 1 credentials each, no pings, 1000 packets a second: about 1 s, "
     )
+
+
+def test_ipv6_is_swept_as_well(land: Field) -> None:
+    outcome = land.lienxa("discover", "2001:db8:4::8/125", *FAST)
+    assert outcome.returncode == 0
+    assert rows(outcome.stdout) == {QUIET_V6: ["", "", "", "", "none: refused", ""]}
+    assert outcome.stderr.startswith("7 addresses, 5 pings each")
 
 
 def test_nothing_that_answers_is_one_line(land: Field) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from agent.masks import LEFT_OUT, MASKED, Masks
 from agent.recording import snmprec
 from probes import metrics
 from probes.kinds.snmp import SnmpSettings, check
+from probes.ports import SnmpValue
 from probes.profiles import shipped
 from probes.protocols.snmp_raw import Found
 from probes.results import Result
@@ -169,9 +172,9 @@ def _found(oid: str, value: object) -> Found:
     return Found(oid, "Integer32", value)
 
 
-async def read(said: dict[str, object]) -> Result:
+async def read(said: Mapping[str, SnmpValue]) -> Result:
     settings = SnmpSettings(agent=AGENT, groups=("system",), recognise=True)
-    return await check(settings, TestNet(snmp=Played(said)), beat())  # type: ignore[arg-type]  # values as recorded
+    return await check(settings, TestNet(snmp=Played(said)), beat())
 
 
 def values(result: Result) -> list[tuple[str, tuple[str, ...], float]]:
