@@ -23,9 +23,9 @@ from probes.ports import (
     PingWindow,
 )
 from probes.protocols import tcp
-from probes.protocols.ping_budget import Spent, pace, round_trip_bytes
-from probes.protocols.ping_limits import Course, Limits
-from probes.protocols.ping_series import percentile
+from probes.protocols.icmp.budget import Spent, pace, round_trip_bytes
+from probes.protocols.icmp.limits import Course, Limits
+from probes.protocols.icmp.series import percentile
 from probes.results import DEGRADING, Beat, Distribution, Reading, Reason, Result
 
 LONGEST_CONNECT_S, SHORTEST_CONNECT_S = 3.0, 1.0

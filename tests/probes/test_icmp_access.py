@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 
 from probes.protocols.icmp import IcmpEngine
-from probes.protocols.icmp_access import described
-from probes.protocols.icmp_packet import PACKET_BYTES, EchoV4, Identity
-from probes.protocols.icmp_raw import RawEdge
-from probes.protocols.icmp_socket import WANTED_BUFFER_BYTES, Edge, replies_held
+from probes.protocols.icmp.access import described
+from probes.protocols.icmp.edge import WANTED_BUFFER_BYTES, Edge, replies_held
+from probes.protocols.icmp.packet import PACKET_BYTES, EchoV4, Identity
+from probes.protocols.icmp.raw import RawEdge
 from tests.probes.conftest import in_namespace
 
 NO_NET_RAW = ["setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-net_raw,-net_admin", "--"]

@@ -17,7 +17,7 @@ from probes import metrics
 from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PLAIN_PING, PingErrorKind, PingOptions, PingWindow
 from probes.protocols.icmp import IcmpEngine
-from probes.protocols.ping_series import PingSeries
+from probes.protocols.icmp.series import PingSeries
 from probes.results import Reason, Result, TargetState
 from tests.probes.conftest import SystemClock, TestNet, beat, free_port, in_namespace, value
 from tests.probes.test_icmp import an_engine, answer_no_more

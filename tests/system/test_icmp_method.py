@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent.stage import COMMAND
-from probes.protocols.icmp_socket import WANTED_BUFFER_BYTES
+from probes.protocols.icmp.edge import WANTED_BUFFER_BYTES
 from tests.probes.test_icmp_access import NO_NET_RAW, run_in_user_namespace
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]

@@ -11,7 +11,7 @@ import pytest
 from agent.health import Health
 from probes import metrics
 from probes.protocols.icmp import IcmpEngine
-from probes.protocols.ping_health import LOOK_S, TOLD_S, Doubt, PingHealth
+from probes.protocols.icmp.health import LOOK_S, TOLD_S, Doubt, PingHealth
 from tests.unit.fakes import FakeClock
 
 SECOND_NS = 1_000_000_000

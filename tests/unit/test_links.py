@@ -12,7 +12,7 @@ from agent.diagnosis import Exit
 from agent.plan import plan
 from probes import metrics
 from probes.ports import PingFigures
-from probes.protocols.ping_series import FIGURES_S, PingSeries
+from probes.protocols.icmp.series import FIGURES_S, PingSeries
 from probes.results import Reading, Reason, Result, TargetState
 from tests.unit.fakes import province
 from tests.unit.test_monitor import Page
