@@ -446,4 +446,4 @@ def _changed(table: CompiledTable, before: Sequence[float | None], now: Sequence
     )
 
 
-KIND = Kind("snmp", SnmpSettings, check)
+KIND = Kind("snmp", SnmpSettings, check, light=True)

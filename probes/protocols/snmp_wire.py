@@ -48,6 +48,9 @@ class Codec:
     """The local pair; all wires share it, as each use of it is over before the next one begins."""
 
     def __init__(self) -> None:
+        os.environ["RUST_BACKTRACE"] = (
+            "0"  # gufo-snmp panics on some answers: to find the names of its frames takes 1 s
+        )
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
@@ -143,11 +146,12 @@ class Wire:
             try:
                 while True:
                     self._waiter = loop.create_future()
-                    if not await self._waiter:
-                        break
-                    answer = self._take(receive)
+                    readable = await self._waiter
+                    answer = self._take(receive)  # also at the end: a loop that was held up may see its timer first
                     if answer is not None:
                         return answer
+                    if not readable:
+                        break
             finally:
                 timer.cancel()
                 self._waiter = None
