@@ -30,6 +30,8 @@ Accepts = Callable[[bytes, Header], bool]
 
 LARGEST = 4080
 """Octets that gufo-snmp reads of a datagram; what it cuts off makes the rest unreadable."""
+MOST_AT_ONCE = 32
+"""Datagrams that are looked at before the event loop gets its turn."""
 UNREADABLE = "an answer that cannot be read"
 
 
@@ -105,6 +107,7 @@ class Wire:
         codec.adopt(fast)
         self._waiter: asyncio.Future[bool] | None = None
         self._hint: tuple[Reason, str] | None = None
+        self._request = b""
 
     def close(self) -> None:
         """Close the socket."""
@@ -136,7 +139,7 @@ class Wire:
         """Send until answered; `deadline` is in the loop's time. Raises `SnmpError`, `Reason.TIMEOUT` for silence."""
         loop = asyncio.get_running_loop()
         self._hint = None
-        request = self._codec.request(send)
+        request = self._request = self._codec.request(send)
         for wait_s in waits_s:
             now = loop.time()
             if now >= deadline:
@@ -173,8 +176,8 @@ class Wire:
             raise SnmpError(reason_of(error), meaning(error)) from None
 
     def _take(self, receive: Callable[[], object]) -> Answer | None:
-        """The first datagram in the socket that answers; the ones before it are dropped."""
-        while True:
+        """The first of the next datagrams that answers; the ones before it are dropped."""
+        for _ in range(MOST_AT_ONCE):
             try:
                 data = self._socket.recv(65536)
             except BlockingIOError:
@@ -190,12 +193,16 @@ class Wire:
             if not self.accepts(data, header):
                 self._ignored["foreign"] += 1
                 continue
+            if header.report is not None and header.message_id != read(self._request).message_id:
+                self._ignored["stale"] += 1  # a replayed one, as reports may come unsigned: RFC 3412, 7.2.11
+                continue
             if len(data) > LARGEST:
                 self._ignored["too_long"] += 1
                 return Answer(error=Reason.TOO_BIG)
             answer = self._decode(receive, data, header)
             if answer is not None:
                 return answer
+        return None  # whoever floods us does not get the whole loop: there is a next turn
 
     def _decode(self, receive: Callable[[], object], data: bytes, header: Header) -> Answer | None:
         """None where gufo-snmp finds that it is no answer to this request."""
