@@ -23,7 +23,7 @@ from probes.results import Beat, Conditions, Reading, Reason, Result
 
 MAX_OBJECTS = 36
 """In one request: the answer stays below 1,500 bytes."""
-HEALTHY_LOSS, HEALTHY_RTT_S = 0.2, 2.0
+HEALTHY_LOSS, HEALTHY_RTT_S = 0.3, 2.0
 """Up to where a link carries the big tables as well."""
 ABSENT_BEATS, RELEARN_BEATS = 30, 60
 """After how many beats a group that the device lacks is looked for, and rows are learnt anew without any sign."""
@@ -415,7 +415,7 @@ class _Device:
 
 
 def _healthy(conditions: Conditions) -> bool:
-    return (conditions.loss_ratio or 0.0) <= HEALTHY_LOSS and (conditions.rtt_s or 0.0) <= HEALTHY_RTT_S
+    return (conditions.loss_ratio or 0.0) < HEALTHY_LOSS and (conditions.rtt_s or 0.0) <= HEALTHY_RTT_S
 
 
 def _parts(oids: Sequence[str]) -> Iterator[tuple[str, ...]]:

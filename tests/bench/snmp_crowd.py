@@ -174,7 +174,7 @@ def rows(dead: Sequence[int] = (DEAD, 1_000)) -> list[Row]:
         told = measured(GOOD, count, 30.0, 5.0, 2.0)
         outcomes = told["outcomes"]
         lost = sum(number for key, number in outcomes.items() if key.startswith("good ") and key != "good ok")
-        what = f"{GOOD} good devices at 30 s among {count} dead or slow ones, v2c, page excluded"
+        what = f"{GOOD} good devices at 30 s among {count} dead or slow ones, v2c, page not read"
         ours = (
             f"{told['punctual'] / told['beats']:.2%} of {told['beats']} beats at most {PUNCTUAL_S * 1000:.0f} ms late "
             f"(target ≥ 99%), a good one takes {told['p99_s'] * 1000:.0f} ms (p99), {lost} of them failed; "
