@@ -36,7 +36,7 @@ fix: setup  ## Format, and mend what can be mended by a tool
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup  ## Measurements against peers, about 8 minutes; writes docs/benchmarks.md
+bench: setup  ## Measurements against peers, about 15 minutes; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
 bench-links: setup  ## The long ones: 10,000 links for 5 minutes, times beside a capture

@@ -267,4 +267,4 @@ class Kind:
     settings: type[Settings]
     check: Callable[[Any, Net, Beat], Awaitable[Result]]
     light: bool = False
-    """Whether an attempt hardly does more than wait, so that any number may run at once."""
+    """Whether an attempt hardly does more than wait, its client bounding what it holds: any number may run at once."""

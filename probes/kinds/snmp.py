@@ -25,7 +25,7 @@ MOST_ADDRESSES = 64
 """Of a device's own that are looked at for the network of a next hop."""
 MAX_OBJECTS = 36
 """In one request: the answer stays below 1,500 bytes."""
-HEALTHY_LOSS, HEALTHY_RTT_S = 0.2, 2.0
+HEALTHY_LOSS, HEALTHY_RTT_S = 0.3, 2.0
 """Up to where a link carries the big tables as well."""
 ABSENT_BEATS, RELEARN_BEATS = 30, 60
 """After how many beats a group that the device lacks is looked for, and rows are learnt anew without any sign."""
@@ -450,7 +450,7 @@ class _Device:
 
 
 def _healthy(conditions: Conditions) -> bool:
-    return (conditions.loss_ratio or 0.0) <= HEALTHY_LOSS and (conditions.rtt_s or 0.0) <= HEALTHY_RTT_S
+    return (conditions.loss_ratio or 0.0) < HEALTHY_LOSS and (conditions.rtt_s or 0.0) <= HEALTHY_RTT_S
 
 
 def _parts(oids: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -481,4 +481,4 @@ def _changed(table: CompiledTable, before: Sequence[float | None], now: Sequence
     )
 
 
-KIND = Kind("snmp", SnmpSettings, check)
+KIND = Kind("snmp", SnmpSettings, check, light=True)

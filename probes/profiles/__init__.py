@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a device is asked, in order: what it is, the small groups, the big ones."""
+    """What a device is asked, in order: what it is, the small groups, the big ones, of these the demanded first."""
 
     asked: tuple[Asked, ...]
     contested: frozenset[str]
@@ -116,7 +116,9 @@ class Library:
         chosen = {name: (own.get(name) or general[name], True) for name in groups}
         chosen |= {name: (group, False) for name, group in own.items() if name not in chosen}
         asked = [Asked(compiled(group), demanded) for group, demanded in chosen.values()]
-        asked.sort(key=lambda item: (item.group.name not in FIRST, item.group.big))
+        asked.sort(
+            key=lambda item: (item.group.name not in FIRST, item.group.big, item.group.big and not item.demanded)
+        )
         times = Counter(family for item in asked for family in item.group.families)
         return Plan(tuple(asked), frozenset(family for family, count in times.items() if count > 1))
 

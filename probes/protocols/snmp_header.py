@@ -65,6 +65,8 @@ class Header:
 
     version: int
     community: bytes = b""
+    message_id: int | None = None
+    """msgID, in v3."""
     engine_id: bytes = b""
     user: bytes = b""
     authenticated: bool = False
@@ -112,8 +114,8 @@ def read(data: bytes) -> Header:
 
 def _v3(data: bytes, at: int, end: int) -> Header:
     start, stop = _enter(data, at, end, 0x30)  # msgGlobalData
-    for _ in range(2):  # msgID, msgMaxSize
-        _, start = _integer(data, start, stop)
+    message_id, start = _integer(data, start, stop)
+    _, start = _integer(data, start, stop)  # msgMaxSize
     start, flags_end = _enter(data, start, stop, 0x04)
     flags = data[start] if start < flags_end else 0
     start, usm_end = _enter(data, stop, end, 0x04)  # msgSecurityParameters
@@ -133,6 +135,7 @@ def _v3(data: bytes, at: int, end: int) -> Header:
         pdu, status, index, first = _pdu(data, at, stop)
     return Header(
         V3,
+        message_id=message_id,
         engine_id=data[slice(*engine)],
         user=data[slice(*user)],
         authenticated=bool(flags & 1),

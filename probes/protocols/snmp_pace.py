@@ -29,12 +29,14 @@ def pace_of(timeout_s: float, conditions: Conditions) -> Pace:
     """Sends again sooner than it gives up: one request may take `timeout_s`, longer where the link needs it.
 
     With 10 % loss in each direction a request fails 19 times in 100 and five of them once in 4,000. A wait is never
-    shorter than two round trips: what is only late need not be sent again.
+    shorter than two round trips: what is only late need not be sent again. A link that nobody has measured yet may be
+    a lossy one: one attempt more, within the same time.
     """
     rtt_s, loss = conditions.rtt_s or 0.0, conditions.loss_ratio or 0.0
+    few = ATTEMPTS_LOSSY if conditions.loss_ratio is None else ATTEMPTS
     if loss >= DEAD:  # patience is for links that carry something
         loss = 0.0
-    attempts = ATTEMPTS_VERY_LOSSY if loss >= VERY_LOSSY else ATTEMPTS_LOSSY if loss >= LOSSY else ATTEMPTS
+    attempts = ATTEMPTS_VERY_LOSSY if loss >= VERY_LOSSY else ATTEMPTS_LOSSY if loss >= LOSSY else few
     whole = sum(BACK_OFF**attempt for attempt in range(attempts))
     first_s = max(timeout_s / whole, min(2 * rtt_s + 0.1, timeout_s))
     longest_s = timeout_s * LONGEST_FACTOR

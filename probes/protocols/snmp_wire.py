@@ -30,6 +30,8 @@ Accepts = Callable[[bytes, Header], bool]
 
 LARGEST = 4080
 """Octets that gufo-snmp reads of a datagram; what it cuts off makes the rest unreadable."""
+MOST_AT_ONCE = 32
+"""Datagrams that are looked at before the event loop gets its turn."""
 UNREADABLE = "an answer that cannot be read"
 
 
@@ -48,6 +50,9 @@ class Codec:
     """The local pair; all wires share it, as each use of it is over before the next one begins."""
 
     def __init__(self) -> None:
+        os.environ["RUST_BACKTRACE"] = (
+            "0"  # gufo-snmp panics on some answers: to find the names of its frames takes 1 s
+        )
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
@@ -102,6 +107,7 @@ class Wire:
         codec.adopt(fast)
         self._waiter: asyncio.Future[bool] | None = None
         self._hint: tuple[Reason, str] | None = None
+        self._request = b""
 
     def close(self) -> None:
         """Close the socket."""
@@ -133,7 +139,7 @@ class Wire:
         """Send until answered; `deadline` is in the loop's time. Raises `SnmpError`, `Reason.TIMEOUT` for silence."""
         loop = asyncio.get_running_loop()
         self._hint = None
-        request = self._codec.request(send)
+        request = self._request = self._codec.request(send)
         for wait_s in waits_s:
             now = loop.time()
             if now >= deadline:
@@ -143,11 +149,12 @@ class Wire:
             try:
                 while True:
                     self._waiter = loop.create_future()
-                    if not await self._waiter:
-                        break
-                    answer = self._take(receive)
+                    readable = await self._waiter
+                    answer = self._take(receive)  # also at the end: a loop that was held up may see its timer first
                     if answer is not None:
                         return answer
+                    if not readable:
+                        break
             finally:
                 timer.cancel()
                 self._waiter = None
@@ -169,8 +176,8 @@ class Wire:
             raise SnmpError(reason_of(error), meaning(error)) from None
 
     def _take(self, receive: Callable[[], object]) -> Answer | None:
-        """The first datagram in the socket that answers; the ones before it are dropped."""
-        while True:
+        """The first of the next datagrams that answers; the ones before it are dropped."""
+        for _ in range(MOST_AT_ONCE):
             try:
                 data = self._socket.recv(65536)
             except BlockingIOError:
@@ -186,12 +193,16 @@ class Wire:
             if not self.accepts(data, header):
                 self._ignored["foreign"] += 1
                 continue
+            if header.report is not None and header.message_id != read(self._request).message_id:
+                self._ignored["stale"] += 1  # a replayed one, as reports may come unsigned: RFC 3412, 7.2.11
+                continue
             if len(data) > LARGEST:
                 self._ignored["too_long"] += 1
                 return Answer(error=Reason.TOO_BIG)
             answer = self._decode(receive, data, header)
             if answer is not None:
                 return answer
+        return None  # whoever floods us does not get the whole loop: there is a next turn
 
     def _decode(self, receive: Callable[[], object], data: bytes, header: Header) -> Answer | None:
         """None where gufo-snmp finds that it is no answer to this request."""

@@ -1,6 +1,6 @@
 """`make bench`: interleaved runs against peers, medians, one table with ratios; docs/benchmarks.md is written from it.
 
-`python -m tests.bench` takes about 8 minutes and writes the page; `python -m tests.bench links` prints the long runs.
+`python -m tests.bench` takes about 15 minutes and writes the page; `python -m tests.bench links` prints the long runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import link_fidelity, link_load, ping_cost, snmp_poll
+from tests.bench import link_fidelity, link_load, ping_cost, snmp_crowd, snmp_lossy, snmp_poll
 from tests.bench.inventory_load import WHAT
 from tests.bench.table import RUNS, Row, machine, markdown, versions
 
@@ -45,7 +45,7 @@ def main(which: str) -> None:
         "Pings": ping_cost.rows(),
         "Links as the agent runs them": link_load.rows(SHORT_S, (2_000,)),
         "Fidelity under load": link_fidelity.rows(HELD_UP_S),
-        "SNMP": [Row(**row.__dict__) for row in snmp_poll.rows()],
+        "SNMP": [*(Row(**row.__dict__) for row in snmp_poll.rows()), *snmp_crowd.rows(), *snmp_lossy.rows()],
         "Inventories": loads(),
     }
     show(head, parts)

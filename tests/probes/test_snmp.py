@@ -307,6 +307,7 @@ async def test_an_interface_that_is_gone_makes_names_be_asked_again(net: TestNet
     [
         ((b"eth", b"eth"), {"eth#1", "eth#7"}),
         ((b"wan\0", b"Mi\xe9n"), {"wan", "Mién"}),
+        ((b"X\xb7 Qu\xb6ng L\xa9m", b"lan"), {"X· Qu¶ng L©m", "lan"}),  # TCVN3: told from Latin-1 by nothing
         ((b"", b"lan"), {"#1", "lan"}),
         ((b"", b""), {"Interface 1", "Interface 7"}),
         ((b"a\nb\x07", "Cổng".encode()), {"a b", "Cổng"}),
