@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agent import diagnosis
 from agent.accounts import Accounts
 from agent.calendar import Calendar
-from agent.diagnosis import Change, Memory, Outcome, Topology, Verdict
+from agent.diagnosis import Change, Memory, Outcome, Topology, Trap, Verdict
 from agent.series import SeriesTable
 from agent.state import Fold, fold
 from probes import metrics, units
@@ -41,6 +41,7 @@ class Monitor:
         self._folds: dict[str, Fold] = {}
         self._results: dict[str, dict[str, int]] = {}
         self._changes: list[Change] = []
+        self._traps: list[Trap] = []
         self._accounts = Accounts()
         self._shown_incidents: set[str] = set()
         self._shown_verdicts: dict[str, Verdict] = {}
@@ -98,12 +99,17 @@ class Monitor:
             log.info("%s is %s (was %s)%s", target.id, after.state, before.state, _because(result))
             self.changed(target, after.state)
 
+    def told(self, trap: Trap) -> None:
+        """Take in what a device told of itself."""
+        self._traps.append(trap)
+
     def round(self) -> Outcome:
         """One step of the diagnosis over everything that was reported since the last."""
         changes, self._changes = self._changes, []
+        traps, self._traps = self._traps, []
         now = self._clock.monotonic()
         overlays = self.calendar.at(self._clock.wall(), now)
-        self._memory, self.outcome = diagnosis.step(self._memory, self._topology, changes, now, overlays)
+        self._memory, self.outcome = diagnosis.step(self._memory, self._topology, changes, now, overlays, traps)
         self._accounts.take_in(self.outcome.verdicts, self.outcome.transitions, now)
         for transition in self.outcome.transitions:
             if transition.what != "verdict":

@@ -11,6 +11,7 @@ from agent.diagnosis.facts import (
     Service,
     Site,
     Topology,
+    Trap,
     Trunk,
 )
 from agent.diagnosis.outcome import Evidence, Incident, Outcome, Transition, Verdict
@@ -18,5 +19,5 @@ from agent.diagnosis.step import step
 
 __all__ = [
     "Change", "Device", "Evidence", "Incident", "Link", "Memory", "Outcome", "Overlays", "PlannedCut", "Seen",
-    "Service", "Site", "Topology", "Transition", "Trunk", "Verdict", "step",
+    "Service", "Site", "Topology", "Transition", "Trap", "Trunk", "Verdict", "step",
 ]  # fmt: skip
