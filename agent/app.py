@@ -35,6 +35,7 @@ from agent.plan import Plan, plan
 from agent.profiles import library_of
 from agent.runner import Runner
 from agent.series import SeriesTable
+from agent.traps import TrapDesk, trap_socket
 from agent.watch import Watch, fingerprint
 from agent.web import Reloaded, application
 from probes import metrics
@@ -124,7 +125,7 @@ async def _run(inventory: Path, loaded: _Loaded, host: str, port: int, watched: 
     asyncio.get_running_loop().set_default_executor(resolvers())
     async with open_net(SystemClock(), loaded.province.timings.ping_timeout_s) as net:
         log.log(logging.INFO if net.pings.raw else logging.WARNING, "%s", net.pings.describe())
-        agent = _Agent(inventory, loaded, net)
+        agent = _Agent(inventory, loaded, net, trap_socket(loaded.province.traps))
         code = loaded.province.province
         app = application(
             code,
@@ -142,6 +143,7 @@ async def _run(inventory: Path, loaded: _Loaded, host: str, port: int, watched: 
                 tasks.create_task(agent.health.watch()),
                 tasks.create_task(agent.paths.run()),
                 tasks.create_task(agent.announcements()),
+                tasks.create_task(agent.traps.run()),
             ]
             if watched is not None:
                 work.append(tasks.create_task(agent.watch(watched)))
@@ -162,7 +164,7 @@ async def _run(inventory: Path, loaded: _Loaded, host: str, port: int, watched: 
 class _Agent:
     """The running agent; its inventory can be exchanged while it runs."""
 
-    def __init__(self, inventory: Path, loaded: _Loaded, net: OpenNet) -> None:
+    def __init__(self, inventory: Path, loaded: _Loaded, net: OpenNet, traps: socket.socket | None) -> None:
         self.table = SeriesTable(loaded.province.province)
         self.monitor = Monitor(loaded.province, loaded.plan.topology, self.table, net.clock, loaded.calendar)
         self.runner = Runner(KINDS, net, net.clock, self.monitor.report)
@@ -170,6 +172,10 @@ class _Agent:
         self.paths = Paths(self._trace, self.table, net.clock)
         self.paths.update(_with_paths(loaded.plan), _hop_names(loaded.province))
         self.monitor.changed = self.paths.changed
+        code = loaded.province.province
+        told, hasten = self.monitor.told, self.runner.hasten
+        self.traps = TrapDesk(traps, code, self.table, net.clock, net.names, net.snmp, told, hasten)
+        self.traps.update(loaded.plan.targets)
         self._inventory = inventory
         self._loaded = loaded
         self._net = net
@@ -243,6 +249,7 @@ class _Agent:
             self.monitor.update(loaded.province, loaded.plan.topology, loaded.calendar)
             self.runner.update(loaded.plan.targets)
             self.paths.update(_with_paths(loaded.plan), _hop_names(loaded.province))
+            self.traps.update(loaded.plan.targets)
             self._loaded, self._reload_ok, self._reloaded = loaded, True, self._net.clock.wall()
             changed = sum(1 for name in before.keys() & after.keys() if before[name] != after[name])
             summary = (
@@ -258,6 +265,8 @@ class _Agent:
             raise Unusable(f"province {province.province!r} in place of {now.province!r} needs a restart of the agent")
         if province.timings.ping_timeout_s != now.timings.ping_timeout_s:
             raise Unusable("another timings.ping_timeout_s needs a restart of the agent")
+        if province.traps != now.traps:
+            raise Unusable("other traps settings need a restart of the agent")
 
     def _own_readings(self) -> list[Reading]:
         pings, names, tally = self._net.pings, self._net.names, self.runner.tally
@@ -284,6 +293,7 @@ class _Agent:
             Reading(metrics.NAME_LOOKUP_FAILURES, names.failures),
             Reading(metrics.NAMES_STALE, names.stale),
             *self.health.readings(),
+            *self.traps.readings(),
         ]
 
     async def _trace(self, target: Target) -> Route:

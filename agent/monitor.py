@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from agent import diagnosis
 from agent.accounts import Accounts
 from agent.calendar import Calendar
-from agent.diagnosis import Change, Exit, Memory, Outcome, Topology, Verdict, View
+from agent.diagnosis import Change, Exit, Memory, Outcome, Topology, Trap, Verdict, View
 from agent.series import SeriesTable
 from agent.state import Fold, fold
 from probes import metrics, units
@@ -57,6 +57,7 @@ class Monitor:
         self._results: dict[str, dict[str, int]] = {}
         self._changes: list[Change] = []
         self._routers = topology.routers()
+        self._traps: list[Trap] = []
         self._accounts = Accounts()
         self._shown_incidents: set[str] = set()
         self._shown_verdicts: dict[str, Verdict] = {}
@@ -116,12 +117,17 @@ class Monitor:
             log.info("%s is %s (was %s)%s", target.id, after.state, before.state, _because(result))
             self.changed(target, after.state)
 
+    def told(self, trap: Trap) -> None:
+        """Take in what a device told of itself."""
+        self._traps.append(trap)
+
     def round(self) -> Outcome:
         """One step of the diagnosis over everything that was reported since the last."""
         changes, self._changes = self._changes, []
+        traps, self._traps = self._traps, []
         now = self._clock.monotonic()
         overlays = self.calendar.at(self._clock.wall(), now)
-        self._memory, self.outcome = diagnosis.step(self._memory, self._topology, changes, now, overlays)
+        self._memory, self.outcome = diagnosis.step(self._memory, self._topology, changes, now, overlays, traps)
         self._accounts.take_in(self.outcome.verdicts, self.outcome.transitions, now)
         for transition in self.outcome.transitions:
             if transition.what != "verdict":

@@ -49,6 +49,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "SnmpUser": "[SNMP v3](#snmp-v3)",
         "Thresholds": "[thresholds](#thresholds)",
         "Timings": "[timings](#timings)",
+        "Traps": "[traps](#traps)",
         "Trunk": "[trunks](#trunks)",
         "Window": "[windows](#maintenance)",
         "national system": "[national system](#national-systems-by-id)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ SLOTS = 256
 """Attempts of kinds that are not light that run at once; a waiting attempt is late, not slow."""
 DEADLINE_S = 60.0
 """No attempt lasts longer, whatever its own time-outs say."""
+
+EARLY_S = 2.0
+"""After its last beat a target is not beaten early sooner than this, however often that is asked for."""
 
 UNKNOWN_CONDITIONS = Conditions()
 
@@ -56,6 +60,8 @@ class Runner:
         self._running: dict[str, tuple[Target, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup
         self._conditions: dict[str, dict[str, Conditions]] = {}  # commune -> link id
+        self._early: set[str] = set()
+        self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def run(self, targets: Iterable[Target]) -> None:
         """Beat all targets until cancelled."""
@@ -70,23 +76,56 @@ class Runner:
             if wanted.get(name) != target:
                 task.cancel()
                 del self._running[name]
+                self._early.discard(name)
                 self._conditions.get(target.labels.get("commune", ""), {}).pop(target.labels.get("link", ""), None)
         for name, target in wanted.items():
             if name not in self._running:
                 self._running[name] = (target, self._group.create_task(self._beats(target), name=name))
 
+    def hasten(self, name: str) -> None:
+        """Beat a target now, in addition to the beat that is due; one that is just being probed, once more after it."""
+        if name in self._running:
+            self._early.add(name)
+            waiting = self._waiting.get(name)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+
     async def _beats(self, target: Target) -> None:
         due = first_due(target.id, self._clock.monotonic(), target.beat_s)
         memory: object = None
+        started = -math.inf
         slots = contextlib.nullcontext() if self._kinds[target.kind].light else self._slots
         while not _cancelled():
-            await asyncio.sleep(due - self._clock.monotonic())
+            early = await self._wait(target.id, due, started + EARLY_S)
             async with slots:
                 started = self._clock.monotonic()
-                self.tally.late(max(0.0, started - due))
+                if not early:
+                    self.tally.late(max(0.0, started - due))
                 memory = await self._attempt(target, memory, started)
+            if early and self._clock.monotonic() < due:
+                continue
             due, skipped = next_due(due, self._clock.monotonic(), target.beat_s)
             self.tally.skipped += skipped
+
+    async def _wait(self, name: str, due: float, earliest: float) -> bool:
+        """Until the beat is due, or until one is wanted sooner, and then at the earliest; whether it is early."""
+        loop = asyncio.get_running_loop()
+        while True:
+            now = self._clock.monotonic()
+            until = min(due, earliest) if name in self._early else due
+            if now >= until:
+                early = name in self._early and now < due
+                self._early.discard(name)
+                await asyncio.sleep(0)
+                return early
+            self._waiting[name] = waiting = loop.create_future()
+            timer = loop.call_later(until - now, _wake, waiting)
+            try:
+                await waiting
+            finally:
+                timer.cancel()
+                if self._waiting.get(name) is waiting:  # not that of its successor after a reload
+                    del self._waiting[name]
 
     async def _attempt(self, target: Target, memory: object, started: float) -> object:
         """One check and its report; gives what the target remembers. The only place that catches the unexpected."""
@@ -124,6 +163,11 @@ class Runner:
         if not links or "link" in target.labels:  # a link is its own condition
             return UNKNOWN_CONDITIONS
         return min(links.values(), key=lambda link: link.loss_ratio or 0.0)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _cancelled() -> bool:

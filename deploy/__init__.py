@@ -41,6 +41,7 @@ def build(
         "grafana/provisioning/datasources/lienxa.yaml": header + monitoring.datasource(province, prometheus),
         "prometheus/prometheus.yml": header + monitoring.scraping(province, agent, alertmanager),
         "systemd/lienxa.service": _filled("lienxa.service", values),
+        "systemd/lienxa-traps.socket": _filled("lienxa-traps.socket", values),
         "sysusers.d/lienxa.conf": _filled("lienxa.conf", values),
     }
 

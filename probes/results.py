@@ -117,6 +117,15 @@ class Cause(StrEnum):
     VANTAGE = "vantage"
 
 
+class Sign(StrEnum):
+    """What a device's trap tells that no reading does: that something happened, at that moment."""
+
+    ON_BATTERY = "on_battery"
+    COLD_START = "cold_start"
+    DYING_GASP = "dying_gasp"
+    LINK_DOWN = "link_down"
+
+
 class Overlay(StrEnum):
     """What lies over a state: nothing, planned work, or a power cut that the electricity company announced."""
 

@@ -13,6 +13,7 @@ from agent.diagnosis.facts import (
     Service,
     Site,
     Topology,
+    Trap,
     Trunk,
 )
 from agent.diagnosis.outcome import Evidence, Incident, Outcome, Transition, Verdict
@@ -21,5 +22,5 @@ from agent.diagnosis.step import step
 
 __all__ = [
     "Change", "Device", "Evidence", "Exit", "Incident", "Link", "Memory", "Outcome", "Overlays", "PlannedCut", "Seen",
-    "Service", "Site", "Topology", "Transition", "Trunk", "Verdict", "View", "router_says", "step",
+    "Service", "Site", "Topology", "Transition", "Trap", "Trunk", "Verdict", "View", "router_says", "step",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.diagnosis.outcome import Incident, Verdict
 from probes.model import LinkRole
-from probes.results import Overlay, Reason, TargetState
+from probes.results import Overlay, Reason, Sign, TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Trap:
+    """What a device told of itself without being asked, at one moment: readings, as in a `Change`, and a sign."""
+
+    target: str
+    at: float
+    sign: Sign | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What is remembered of one target; `readings` maps a family to (value, time) of its latest reading.
 
@@ -166,6 +176,8 @@ class Seen:
     degraded_by: Reason | None = None
     """Why its latest beat that was answered badly did not pass: a beat that passes does not yet end the state."""
     by_interface: Mapping[str, tuple[Mapping[str, float], float]] = field(default_factory=dict)
+    signs: Mapping[Sign, float] = field(default_factory=dict)
+    """When its traps told each sign last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from agent.diagnosis.facts import Change, Memory, Seen, Topology
+from agent.diagnosis.facts import Change, Memory, Seen, Topology, Trap
 from agent.diagnosis.outcome import Incident
 from agent.diagnosis.rules import Vantage
 from probes.results import DEGRADING, RootKind
@@ -50,13 +50,12 @@ def remember_sight(memory: Memory, sight: Vantage, silent_since: float, now: flo
     return memory
 
 
-def take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, Seen]:
-    """The targets as last seen, with these changes."""
+def take_in(before: Mapping[str, Seen], changes: Iterable[Change], traps: Iterable[Trap] = ()) -> dict[str, Seen]:
+    """The targets as last seen, with these changes and traps. A reading stays if the one that comes is older."""
     targets = dict(before)
     for change in changes:
         seen = targets.get(change.target)
-        readings = dict(seen.readings) if seen else {}
-        readings.update({family: (value, change.at) for family, value in change.values.items()})
+        readings = _updated(seen.readings if seen else {}, change)
         by_interface = dict(seen.by_interface) if seen else {}
         by_interface.update({family: (values, change.at) for family, values in change.by_interface.items()})
         answered_before = seen.answered_at if seen else None
@@ -72,5 +71,21 @@ def take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, 
             readings=readings,
             degraded_by=change.reason if change.reason in DEGRADING else seen.degraded_by if seen else None,
             by_interface=by_interface,
+            signs=seen.signs if seen else {},
         )
+    for trap in traps:
+        seen = targets.get(trap.target)
+        if seen is not None:  # what was never probed has no place in the memory yet
+            signs = {**seen.signs, trap.sign: trap.at} if trap.sign is not None else seen.signs
+            targets[trap.target] = replace(seen, readings=_updated(seen.readings, trap), signs=signs)
     return targets
+
+
+def _updated(readings: Mapping[str, tuple[float, float]], news: Change | Trap) -> dict[str, tuple[float, float]]:
+    """The latest readings: a trap may be younger than the beat whose result comes after it."""
+    updated = dict(readings)
+    for family, value in news.values.items():
+        known = updated.get(family)
+        if known is None or known[1] <= news.at:
+            updated[family] = (value, news.at)
+    return updated

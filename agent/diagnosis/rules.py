@@ -10,7 +10,7 @@ from enum import StrEnum
 from agent.diagnosis.facts import Device, Link, Overlays, Seen, Topology
 from agent.diagnosis.outcome import Evidence, Verdict
 from probes import metrics
-from probes.results import BLAMELESS, Cause, CommuneState, Reason, TargetState
+from probes.results import BLAMELESS, Cause, CommuneState, Reason, Sign, TargetState
 
 READINGS = {
     "ups_charge_ratio": metrics.UPS_CHARGE.name,
@@ -236,3 +236,47 @@ def power_or_link(view: View, since: float, words: Mapping[str, tuple[float, flo
         return Cause.LINK, Evidence("battery_left", f"on battery, but {charge:.0%} charged with {runtime:.0f} s left")
     at_charge = "" if charge is None else f" at {charge:.0%} charge"
     return Cause.POWER, Evidence("on_battery", f"the UPS was on battery{at_charge} before the silence")
+
+
+def told_by_traps(view: View, commune: str, since: float) -> tuple[Cause, Evidence] | None:
+    """Why a single commune is dark, as far as its devices' traps tell; None where they do not.
+
+    A device's dying gasp, or its UPS's word that it feeds from the battery, within two beats of the silence: power,
+    however full the battery is. Chance does not do that; the equipment that went silent does not hang on that UPS.
+    A cold start during the silence is a device that was without power. Other traps decide nothing: a port goes down
+    with the link as well as with the power of what hangs on it.
+    """
+    near_s = 2 * view.topology.link_beat_s
+    for sign, text in (
+        (Sign.DYING_GASP, "{} told its dying gasp {:.0f} s {} the silence"),
+        (Sign.ON_BATTERY, "{} told that it went on battery {:.0f} s {} the silence"),
+    ):
+        for device, seen in _devices_with(view, commune, sign):
+            at = seen.signs[sign]
+            back = sign is Sign.ON_BATTERY and not seen.readings.get(metrics.UPS_ON_BATTERY.name, (1.0, at))[0]
+            if abs(since - at) <= near_s and not back:
+                when = "before" if at <= since else "after the beginning of"
+                return Cause.POWER, Evidence(f"trap_{sign}", text.format(device, abs(since - at), when))
+    for device, seen in _devices_with(view, commune, Sign.COLD_START):
+        after = seen.signs[Sign.COLD_START] - since
+        if after > 0:
+            text = f"{device} was switched on {after:.0f} s after the beginning of the silence"
+            return Cause.POWER, Evidence("trap_cold_start", text)
+    return None
+
+
+def _devices_with(view: View, commune: str, sign: Sign) -> list[tuple[str, Seen]]:
+    """The devices of a commune whose traps told a sign, by name."""
+    devices = view.topology.communes[commune].devices
+    seen = ((device.id, view.targets.get(device.target)) for device in devices)
+    return [(name, found) for name, found in seen if found is not None and sign in found.signs]
+
+
+def port_down(view: View, commune: str, since: float) -> tuple[Evidence, ...]:
+    """Devices that told of a port going down within two beats of the silence: worth knowing, and no proof."""
+    near_s = 2 * view.topology.link_beat_s
+    return tuple(
+        Evidence("trap_link_down", f"{device} told of a port that went down, {abs(since - at):.0f} s from the silence")
+        for device, seen in _devices_with(view, commune, Sign.LINK_DOWN)
+        if abs(since - (at := seen.signs[Sign.LINK_DOWN])) <= near_s
+    )

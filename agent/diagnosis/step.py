@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agent.diagnosis import rules
-from agent.diagnosis.facts import Change, Memory, Overlays, Topology
+from agent.diagnosis.facts import Change, Memory, Overlays, Topology, Trap
 from agent.diagnosis.incidents import is_own, open_incidents, vantage_incident, with_cause
 from agent.diagnosis.memory import remember_sight, take_in, within
 from agent.diagnosis.outcome import Incident, Outcome, Verdict
@@ -18,7 +18,12 @@ from probes.results import CommuneState, Overlay
 
 
 def step(
-    memory: Memory, topology: Topology, changes: Iterable[Change], now: float, overlays: Overlays | None = None
+    memory: Memory,
+    topology: Topology,
+    changes: Iterable[Change],
+    now: float,
+    overlays: Overlays | None = None,
+    traps: Iterable[Trap] = (),
 ) -> tuple[Memory, Outcome]:
     """Take in what changed and say what it means.
 
@@ -28,7 +33,7 @@ def step(
     """
     overlays = overlays or Overlays()
     memory = within(memory, topology)
-    targets = take_in(memory.targets, changes)
+    targets = take_in(memory.targets, changes, traps)
     sight, silent_since = rules.vantage(View(topology, targets, now))
     memory = remember_sight(replace(memory, targets=targets), sight, silent_since, now)
     view = View(topology, targets, now, memory.blind_since, memory.seeing_since, overlays)

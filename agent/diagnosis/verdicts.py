@@ -58,7 +58,7 @@ def _dark(
     incidents: Mapping[str, Incident],
     words: Mapping[str, tuple[float, float]],
 ) -> Verdict:
-    """Why a commune is dark, in this order: a trunk that explains it, its last words, an announced power cut."""
+    """Why a commune is dark, in this order: a trunk that explains it, traps, its last words, an announced power cut."""
     owner = next((incident for incident in incidents.values() if commune in incident.members), None)
     root = (owner.kind, owner.root) if owner else None
     trunk = owner.root if owner and not is_own(owner) else None
@@ -67,12 +67,13 @@ def _dark(
     if trunk is not None:
         cause, evidence = Cause.TRUNK, Evidence("behind_trunk", f"lies behind {trunk}, which fails")
     else:
-        cause, evidence = rules.power_or_link(view, since, words)
+        cause, evidence = rules.told_by_traps(view, commune, since) or rules.power_or_link(view, since, words)
+    more = rules.port_down(view, commune, since)
     if cut is None:
-        return Verdict(CommuneState.DOWN, (cause,), since, (evidence,), root, words)
+        return Verdict(CommuneState.DOWN, (cause,), since, (evidence, *more), root, words)
     if cause is Cause.UNEXPLAINED:
-        return Verdict(CommuneState.DOWN, (Cause.POWER,), since, (cut, evidence), root, words)
-    return Verdict(CommuneState.DOWN, (cause,), since, (evidence, cut), root, words)
+        return Verdict(CommuneState.DOWN, (Cause.POWER,), since, (cut, evidence, *more), root, words)
+    return Verdict(CommuneState.DOWN, (cause,), since, (evidence, cut, *more), root, words)
 
 
 def blind(before: Verdict | None, now: float) -> Verdict:

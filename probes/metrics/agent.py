@@ -135,3 +135,14 @@ VANTAGE_SUSPECT = declare(
     (),
     ("reason",),
 )
+TRAPS_LISTENING = declare(
+    "traps_listening", "gauge", "flag", "Traps can be received: a UDP port is open for them, or was handed in."
+)
+TRAPS_DROPPED = declare(
+    "traps_dropped_total",
+    "counter",
+    "count",
+    "Datagrams at the traps' port that were not believed; all but the last few reasons before they were decoded.",
+    (),
+    ("reason",),
+)

@@ -47,6 +47,14 @@ DEVICE_REPLACED = declare(
     "Times that another sort of device (sysObjectID) answered at the address than before.",
     DEVICE,
 )
+DEVICE_TRAPS = declare(
+    "device_traps_total",
+    "counter",
+    "count",
+    "Traps and informs of the device that were believed; what no file of traps names is `unknown`.",
+    DEVICE,
+    ("trap",),
+)
 DEVICE_PROFILE_INFO = declare(
     "device_profile_info", "gauge", "info", "The profile by which the device is read.", DEVICE, ("profile",)
 )

@@ -51,7 +51,7 @@ from probes.model.places import (
     Thresholds,
     Trunk,
 )
-from probes.model.province import Contacts, Language, Province
+from probes.model.province import Contacts, Language, Province, Traps
 from probes.model.services import Date, KnownIssue, Layer, Service, ServiceTemplate, Via
 from probes.model.timings import TIMING_PROFILES, Timings
 from probes.model.windows import VIETNAM, Moment, PlannedCuts, Window, moment, recurrence
@@ -110,6 +110,7 @@ __all__ = [
     "Thresholds",
     "Timeout",
     "Timings",
+    "Traps",
     "Trunk",
     "Via",
     "WebUrl",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from probes.model.base import Host, Identifier, IpAddress, Network, ProvinceCode, Settings, Several, Text, WebUrl
+from probes.model.base import Host, Identifier, IpAddress, Network, Port, ProvinceCode, Settings, Several, Text, WebUrl
 from probes.model.credentials import Credential
 from probes.model.places import Commune, Contact, SiteClass, Trunk
 from probes.model.services import KnownIssue, Service
@@ -28,6 +28,17 @@ class Contacts(Settings):
     """Whom to call about power cuts."""
     carrier: Contact | None = Field(None, examples=[{"name": "Trung tâm điều hành mạng", "phone": "1800 8000"}])
     """Whom to call about links and trunks."""
+
+
+class Traps(Settings):
+    """Where devices send their SNMP traps and informs."""
+
+    receive: bool = True
+    """Whether any are received."""
+    port: Port = 1162
+    """UDP port. 162 needs a right that the agent has not: `lienxa-traps.socket` opens it instead and hands it in."""
+    address: IpAddress | None = Field(None, examples=["10.4.250.2"])
+    """Address of this machine that they come to; any, unless one is given."""
 
 
 def _languages(value: tuple[Language, ...]) -> tuple[Language, ...]:
@@ -64,6 +75,8 @@ class Province(Settings):
     """Names of routers on the way to the communes, so that people are told where a path ends."""
     communes: Several[Commune] = Field((), examples=[[{"code": "01273", "prefix": "10.4.1"}]])
     """Communes, wards and special zones: what is watched."""
+    traps: Traps = Traps()
+    """What devices tell without being asked."""
     services: Several[Service] = Field((), examples=[[{"use": "national-portal"}]])
     """Portals, platforms and APIs that the communes depend on."""
     contacts: Contacts = Field(Contacts(), examples=[{"webhook_url": "http://127.0.0.1:9099/"}])

@@ -153,6 +153,14 @@ class SnmpSessions:
             if not began and not session.users and session.wire is None:
                 self._open.pop(agent, None)
 
+    def engines(self) -> dict[bytes, tuple[str, int]]:
+        """Where each v3 engine answers: address and port. Ids that several devices share tell nothing."""
+        places: dict[bytes, set[tuple[str, int]]] = {}
+        for agent, session in self._sessions.items():
+            if session.engine is not None:
+                places.setdefault(session.engine.engine_id, set()).add((agent.address, agent.port))
+        return {engine: next(iter(found)) for engine, found in places.items() if len(found) == 1}
+
     def _known(self, agent: SnmpAgent) -> Session:
         session = self._sessions.get(agent)
         if session is None:

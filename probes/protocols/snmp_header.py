@@ -15,6 +15,7 @@ from probes.results import Reason
 
 V1, V2C, V3 = 0, 1, 3
 RESPONSE, REPORT = 0xA2, 0xA8
+TRAP_V1, INFORM, TRAP = 0xA4, 0xA6, 0xA7
 
 NO_ERROR, TOO_BIG, NO_SUCH_NAME = 0, 1, 2
 ERRORS: Mapping[int, Reason] = MappingProxyType(
@@ -68,6 +69,9 @@ class Header:
     message_id: int | None = None
     """msgID, in v3."""
     engine_id: bytes = b""
+    boots: int = 0
+    time: int = 0
+    """msgAuthoritativeEngineTime, in seconds."""
     user: bytes = b""
     authenticated: bool = False
     encrypted: bool = False
@@ -98,21 +102,30 @@ class Header:
 
 def read(data: bytes) -> Header:
     """The header of a datagram; raises `Malformed`."""
+    return _read(data, inside=True)
+
+
+def sender(data: bytes) -> Header:
+    """The header without what only answers have in their PDU: who has sent what sort of message; raises `Malformed`."""
+    return _read(data, inside=False)
+
+
+def _read(data: bytes, *, inside: bool) -> Header:
     try:
         at, end = _enter(data, 0, len(data), 0x30)
         version, at = _integer(data, at, end)
         if version in (V1, V2C):
             start, stop = _enter(data, at, end, 0x04)
-            pdu, status, index, first = _pdu(data, stop, end)
+            pdu, status, index, first = _pdu(data, stop, end, inside)
             return Header(version, data[start:stop], pdu=pdu, status=status, index=index, first=first)
         if version == V3:
-            return _v3(data, at, end)
+            return _v3(data, at, end, inside)
     except IndexError:
         pass
     raise Malformed
 
 
-def _v3(data: bytes, at: int, end: int) -> Header:
+def _v3(data: bytes, at: int, end: int, inside: bool) -> Header:
     start, stop = _enter(data, at, end, 0x30)  # msgGlobalData
     message_id, start = _integer(data, start, stop)
     _, start = _integer(data, start, stop)  # msgMaxSize
@@ -121,8 +134,8 @@ def _v3(data: bytes, at: int, end: int) -> Header:
     start, usm_end = _enter(data, stop, end, 0x04)  # msgSecurityParameters
     at, usm_end = _enter(data, start, usm_end, 0x30)
     engine = _enter(data, at, usm_end, 0x04)
-    _, at = _integer(data, engine[1], usm_end)
-    _, at = _integer(data, at, usm_end)
+    boots, at = _integer(data, engine[1], usm_end)
+    time, at = _integer(data, at, usm_end)
     user = _enter(data, at, usm_end, 0x04)
     digest = _enter(data, user[1], usm_end, 0x04)
     _, at = _enter(data, digest[1], usm_end, 0x04)
@@ -132,11 +145,13 @@ def _v3(data: bytes, at: int, end: int) -> Header:
         at, stop = _enter(data, usm_end, end, 0x30)  # ScopedPDU
         for _ in range(2):  # contextEngineID, contextName
             _, at = _enter(data, at, stop, 0x04)
-        pdu, status, index, first = _pdu(data, at, stop)
+        pdu, status, index, first = _pdu(data, at, stop, inside)
     return Header(
         V3,
         message_id=message_id,
         engine_id=data[slice(*engine)],
+        boots=boots,
+        time=time,
         user=data[slice(*user)],
         authenticated=bool(flags & 1),
         encrypted=encrypted,
@@ -158,10 +173,12 @@ def digest_is_right(data: bytes, header: Header, protocol: str, key: bytes) -> b
     return hmac.compare_digest(hmac.digest(key, blank, name)[:length], data[start:stop])
 
 
-def _pdu(data: bytes, at: int, end: int) -> tuple[int, int, int, bytes]:
-    """Tag, error-status, error-index and the first object identifier."""
+def _pdu(data: bytes, at: int, end: int, inside: bool) -> tuple[int, int, int, bytes]:
+    """Tag; and with `inside` error-status, error-index and the first object identifier, which traps of v1 lack."""
     tag = data[at]
     at, end = _enter(data, at, end, tag)
+    if not inside:
+        return tag, NO_ERROR, 0, b""
     _, at = _integer(data, at, end)
     status, at = _integer(data, at, end)
     index, at = _integer(data, at, end)

@@ -15,6 +15,7 @@ import alerts
 import dashboards
 import deploy
 from probes.model import Province, Timings
+from probes.protocols.trap_socket import NAME
 from tests.generated import promtool
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -86,6 +87,22 @@ def test_prometheus_scrapes_the_agent_at_the_inventorys_pace(province: Province)
 def test_systemd_finds_nothing_to_criticise_in_the_unit(province: Province, tmp_path: Path) -> None:
     root = _scratch_root(province, tmp_path)
     assert _systemd_analyze("verify", "--man=no", f"--root={root}", "lienxa.service") == ""
+
+
+@needs_systemd
+def test_systemd_finds_nothing_to_criticise_in_the_socket_for_traps(province: Province, tmp_path: Path) -> None:
+    root = _scratch_root(province, tmp_path)
+    unit = root / "etc/systemd/system/lienxa-traps.socket"
+    unit.write_text(deploy.build(province)["systemd/lienxa-traps.socket"], encoding="utf-8")
+    assert _systemd_analyze("verify", "--man=no", f"--root={root}", "lienxa-traps.socket") == ""
+
+
+def test_the_socket_for_traps_hands_in_what_the_agent_looks_for(province: Province) -> None:
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]  # as above
+    parsed.read_string(deploy.build(province)["systemd/lienxa-traps.socket"])
+    told = parsed["Socket"]
+    assert (told["ListenDatagram"], told["FileDescriptorName"], told["Service"]) == ("162", NAME, "lienxa.service")
 
 
 @needs_systemd

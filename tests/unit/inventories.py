@@ -68,6 +68,7 @@ planned_cuts: {file: cuts.csv}
 known_issues:
   - {id: finance-3, title: Mã số, owner: Bộ Tài chính, services: [portal]}
 hops: {10.20.0.1: Nút Trà Lĩnh}
+traps: {port: 1162}
 """
 """Every key of the top level, most of those below."""
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from agent.runner import Runner
+from agent.runner import EARLY_S, Runner
 from probes import metrics
 from probes.ports import Kind
 from probes.results import Beat, Conditions, Reading, Reason, Result, Target
@@ -173,3 +173,37 @@ async def test_a_target_whose_settings_change_begins_anew() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert reports.of("a")[0].memory == 1
+
+
+async def test_a_hastened_target_beats_at_once_and_its_grid_stays() -> None:
+    reports = Reports(1)
+    runner = Runner({"fine": fake_kind("fine", lambda _: Result())}, NO_NET, SystemClock(), reports)
+    task = asyncio.create_task(runner.run([target("slow", "fine", beat_s=3600), target("other", "fine", beat_s=3600)]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    runner.hasten("slow")
+    runner.hasten("nobody")
+    await reports.until("slow", 1)
+    assert [name for name, _ in reports.results] == ["slow"]
+    assert sum(runner.tally.lateness_counts) == 0
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_however_often_a_target_is_hastened_it_is_spared() -> None:
+    reports = Reports(1)
+    runner = Runner({"fine": fake_kind("fine", lambda _: Result())}, NO_NET, SystemClock(), reports)
+    task = asyncio.create_task(runner.run([target("slow", "fine", beat_s=3600)]))
+    await asyncio.sleep(0)
+    runner.hasten("slow")
+    await reports.until("slow", 1)
+    began = time.monotonic()
+    for _ in range(100):
+        runner.hasten("slow")
+    await reports.until("slow", 2)
+    assert time.monotonic() - began > EARLY_S - 0.5
+    assert len(reports.of("slow")) == 2
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
