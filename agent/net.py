@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import aiohttp
@@ -20,6 +21,8 @@ from probes.protocols.snmp import SnmpSessions
 
 RESOLVERS = 64
 """Names looked up at once: the C library's resolver blocks a thread, and a dead server must not stop the others."""
+CONNECTS = 256
+"""Connections that kinds that are light open at once; a quarter of the descriptors that a process has by default."""
 
 
 class SystemClock:
@@ -43,6 +46,7 @@ class OpenNet:
     pings: IcmpEngine
     snmp: SnmpSessions
     http: aiohttp.ClientSession
+    connects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTS))
 
 
 def resolvers() -> ThreadPoolExecutor:
