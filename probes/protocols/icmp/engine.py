@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
 from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
-from probes.protocols.icmp.access import IcmpUnavailable, described, is_raw, open_edge
+from probes.protocols.icmp.access import IcmpUnavailable, described, has_address, is_raw, open_edge
 from probes.protocols.icmp.edge import Edge, Send, replies_held
 from probes.protocols.icmp.fates import Fates
 from probes.protocols.icmp.health import PingHealth, WitnessSeries
@@ -206,7 +206,7 @@ class IcmpEngine:
         return {
             address: await self.window(_witness(address), address, LOOPBACK_PER_S)
             for version, address in LOOPBACKS.items()
-            if version in self._edges
+            if version in self._edges and has_address(address)
         }
 
     def _trusted(self, window: PingWindow) -> PingWindow:
