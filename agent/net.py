@@ -58,11 +58,12 @@ class _Through:
     pings: Pings
     snmp: Snmp
     http: aiohttp.ClientSession
+    connects: asyncio.Semaphore
 
 
 def through(net: Net, snmp: Snmp) -> Net:
     """The same, but SNMP goes through `snmp`."""
-    return _Through(net.clock, net.names, net.pings, snmp, net.http)
+    return _Through(net.clock, net.names, net.pings, snmp, net.http, net.connects)
 
 
 def resolvers() -> ThreadPoolExecutor:
