@@ -320,6 +320,7 @@ GUESSED = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
         pytest.param(reply_to(1, 1, GUESSED), "forged", id="replies with our id alone"),
         pytest.param(an_error_about(EchoV4(GUESSED).request(1, 1)), "forged", id="errors with our id alone"),
         pytest.param(an_error_about(EchoV4(OURS).request(2**40, 1)), "stray", id="errors about nothing"),
+        pytest.param(an_error_about(EchoV4(OURS).request(1, 1)), "stray", id="an error replayed"),
         pytest.param(reply_to(2**40, 1, FOREIGN), "", id="kept away by the kernel"),
     ],
 )
