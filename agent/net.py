@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import aiohttp
@@ -20,6 +21,8 @@ from probes.protocols.snmp import SnmpSessions
 
 RESOLVERS = 64
 """Names looked up at once: the C library's resolver blocks a thread, and a dead server must not stop the others."""
+CONNECTS = 256
+"""Connections that kinds that are light open at once; a quarter of the descriptors that a process has by default."""
 
 
 class SystemClock:
@@ -43,6 +46,7 @@ class OpenNet:
     pings: IcmpEngine
     snmp: SnmpSessions
     http: aiohttp.ClientSession
+    connects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTS))
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,12 @@ class _Through:
     pings: Pings
     snmp: Snmp
     http: aiohttp.ClientSession
+    connects: asyncio.Semaphore
 
 
 def through(net: Net, snmp: Snmp) -> Net:
     """The same, but SNMP goes through `snmp`."""
-    return _Through(net.clock, net.names, net.pings, snmp, net.http)
+    return _Through(net.clock, net.names, net.pings, snmp, net.http, net.connects)
 
 
 def resolvers() -> ThreadPoolExecutor:

@@ -51,24 +51,34 @@ class SeriesTable:
         """Replace an owner's lines. `labels` is its identity; families take from it what they declare."""
         readings = list(readings)
         values = [reading.value for reading in readings]
-        if not math.isfinite(sum(values)):  # rarely: what is not a number has no line
-            readings = [reading for reading in readings if not math.isnan(reading.value)]
-            values = [reading.value for reading in readings]
+        if bool in map(type, values):
+            values = [+value for value in values]
+        finite = _all_finite(values)
+        if not finite:  # rarely: what is no number of Prometheus's has no line
+            readings = [reading for reading in readings if _is_number(reading.value)]
+            values = [+reading.value for reading in readings]
         keys: list[_Key] = [(family, own) for family, _, own in readings]
         for family, counts, total in distributions:
+            if len(counts) != len(family.buckets) + 1:
+                raise ValueError(
+                    f"{family.name} has {len(family.buckets)} buckets and a rest, not {len(counts)} counts"
+                )
             keys.append((family, None))
+            finite = finite and math.isfinite(total)
             below = list(accumulate(counts))
             values += (*below, total, below[-1])
-        plan = self._plans.get(owner)
+        before = plan = self._plans.get(owner)
         if plan is None or plan.keys != keys or plan.labels != labels:  # a reload may give a target another medium
-            before = plan.families if plan is not None else ()
-            plan = self._plans[owner] = self._planned(labels, keys)
-            for name in {*before}.difference(plan.families):
-                del self._lines[name][owner]
+            plan = self._planned(labels, keys)
         if plan.order is not None:
             values = [values[place] for place in plan.order]
+        texts = _filled(plan.template, values, finite=finite)
         lines = self._lines
-        for name, text in zip(plan.families, _filled(plan.template, values), strict=True):
+        if plan is not before:  # nothing is changed before everything is spelled
+            self._plans[owner] = plan
+            for name in {*before.families}.difference(plan.families) if before is not None else ():
+                del lines[name][owner]
+        for name, text in zip(plan.families, texts, strict=True):
             lines[name][owner] = text
 
     def drop(self, owner: str) -> None:
@@ -119,14 +129,29 @@ class SeriesTable:
         ]
 
 
-def _filled(template: str, values: list[float]) -> list[str]:
+def _filled(template: str, values: list[float], *, finite: bool) -> list[str]:
     """The text of each family. Only a number ends a line, so that `1.0` is shortened, and infinity named, at once."""
     if not template:
         return []
     text = (template % tuple(values)).replace(".0\n", "\n")
-    if "inf\n" in text:
+    if not finite:
         text = text.replace(" inf\n", " +Inf\n").replace(" -inf\n", " -Inf\n")
     return text.split(_BETWEEN)
+
+
+def _all_finite(values: list[float]) -> bool:
+    try:
+        return math.isfinite(sum(values))
+    except OverflowError:  # an integer beyond every float
+        return False
+
+
+def _is_number(value: float) -> bool:
+    """Whether Prometheus has a number for it; infinity is one."""
+    try:
+        return not math.isnan(value)
+    except OverflowError:
+        return False
 
 
 def _escaped(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -251,6 +252,11 @@ class Net(Protocol):
     @property
     def pings(self) -> Pings: ...
     @property
+    def connects(self) -> asyncio.Semaphore:
+        """Held while a kind that is light opens a connection: descriptors are few."""
+        ...
+
+    @property
     def snmp(self) -> Snmp: ...
     @property
     def http(self) -> aiohttp.ClientSession: ...
@@ -267,4 +273,5 @@ class Kind:
     settings: type[Settings]
     check: Callable[[Any, Net, Beat], Awaitable[Result]]
     light: bool = False
-    """Whether an attempt hardly does more than wait, its client bounding what it holds: any number may run at once."""
+    """Whether an attempt hardly does more than wait, so that any number may run at once; what it opens is bounded
+    where it is opened."""

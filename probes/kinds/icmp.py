@@ -6,7 +6,7 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -111,19 +111,27 @@ async def check(settings: IcmpSettings, net: Net, beat: Beat) -> Result:
         options=settings.options,
     )
     memory.spent.pinged(window, bytes_each)
-    reasons, detail = _judge(settings, window, memory.course, once=not beat.continuous)
     readings = _counted(window)
-    connected_s = None
-    if {Reason.TIMEOUT, Reason.UNREACHABLE}.intersection(reasons) and settings.tcp_port is not None:
+    silent = window.suspect is None and window.sent > 0 and not window.received
+    fallback = None
+    if silent and settings.tcp_port is not None:
         memory.spent.connected()
-        connected_s, words = await _connect(address, settings.tcp_port, settings.source, net, beat)
-        detail = f"{detail}; {words}"
-    if connected_s is None:
-        readings += _measured(window)
-    else:  # what pings say of loss and latency is the filter's
+        fallback = await _connect(address, settings.tcp_port, settings.source, net, beat)
+    reasons: tuple[Reason, ...]
+    if fallback is not None and fallback.reason is None:  # what pings say of loss and latency is the filter's
         memory.course.alive()
-        reasons = (Reason.LATENCY,) if connected_s > settings.latency_s else ()
-        readings += (Reading(metrics.PROBE_DURATION, connected_s, ("connect",)),)
+        slow = fallback.rtt_s is not None and fallback.rtt_s > settings.latency_s
+        reasons, detail = (Reason.LATENCY,) if slow else (), _silence(window)[1]
+        if fallback.rtt_s is not None:
+            readings += (Reading(metrics.PROBE_DURATION, fallback.rtt_s, ("connect",)),)
+    else:
+        if fallback is not None and fallback.reason is Reason.SUSPECT:  # the course is left as it was
+            reasons, detail = (Reason.SUSPECT,), _silence(window)[1]
+        else:
+            reasons, detail = _judge(settings, window, memory.course, once=not beat.continuous)
+        readings += _measured(window)
+    if fallback is not None:
+        detail = f"{detail}; {fallback.words}"
     readings += tuple(Reading(metrics.LINK_DEGRADED, 1.0, (reason,)) for reason in reasons if reason in DEGRADING)
     return Result(
         reason=reasons[0] if reasons else None,
@@ -141,32 +149,50 @@ def _judge(settings: IcmpSettings, window: PingWindow, course: Course, *, once: 
     if not window.sent:
         return (Reason.SUSPECT,), window.send_error or "no request has got its fate yet"
     course.take(window)
-    counted = f"{window.received} of {window.sent} answered"
     if not window.received:
-        if window.errors:
-            return (Reason.UNREACHABLE,), f"{counted}; {_error(window)}, says {window.error_hop}"
-        return (Reason.TIMEOUT,), counted
+        reason, words = _silence(window)
+        return (reason,), words
     beyond = course.judge(window, settings.limits, once=once)
-    return tuple(reason for reason, _ in beyond), "; ".join([counted, *(words for _, words in beyond)])
+    return tuple(reason for reason, _ in beyond), "; ".join([_answered(window), *(words for _, words in beyond)])
 
 
-async def _connect(address: str, port: int, source: str | None, net: Net, beat: Beat) -> tuple[float | None, str]:
-    """Seconds that a TCP connection or its refusal took, none if there was neither; and in words."""
+def _answered(window: PingWindow) -> str:
+    return f"{window.received} of {window.sent} answered"
+
+
+def _silence(window: PingWindow) -> tuple[Reason, str]:
+    """What a window without any reply says."""
+    if window.errors:
+        return Reason.UNREACHABLE, f"{_answered(window)}; {_error(window)}, says {window.error_hop}"
+    return Reason.TIMEOUT, _answered(window)
+
+
+class _Fallback(NamedTuple):
+    """What a port said of a host whose pings stay silent."""
+
+    reason: Reason | None
+    """Why it proves nothing; none where it lives, whether it accepts or refuses."""
+    rtt_s: float | None
+    """Of the handshake by the kernel: what our event loop takes to hear of it is not the link's. A refusal has none."""
+    words: str
+
+
+async def _connect(address: str, port: int, source: str | None, net: Net, beat: Beat) -> _Fallback:
     timeout_s = min(LONGEST_CONNECT_S, max(SHORTEST_CONNECT_S, beat.interval_s / 2))
-    answer = "answers"
-    began = net.clock.monotonic()
     try:
-        async with asyncio.timeout(timeout_s):
-            connection = await tcp.connect(await tcp.resolve(address, port), source)
-            connection.close()
-    except TimeoutError:
-        return None, f"TCP {port} does not answer within {timeout_s:g} s"
+        async with net.connects, asyncio.timeout(timeout_s):
+            connection = await tcp.connect([tcp.endpoint(address, port)], source)
+            with connection:
+                rtt_s = tcp.rtt_s(connection)
     except ConnectionRefusedError:
-        answer = "refuses"
+        return _Fallback(None, None, f"ICMP filtered, TCP {port} refuses")
     except OSError as error:
-        return None, f"TCP {port}: {tcp.meaning(error)}"
-    took_s = net.clock.monotonic() - began
-    return took_s, f"ICMP filtered, TCP {port} {answer} in {took_s * 1000:.0f} ms"
+        words = f"TCP {port}: {tcp.meaning(error)}"
+        if isinstance(error, TimeoutError):
+            words = f"TCP {port} does not answer within {timeout_s:g} s"
+        return _Fallback(tcp.reason_of(error), None, words)
+    took = "" if rtt_s is None else f" in {rtt_s * 1000:.0f} ms"
+    return _Fallback(None, rtt_s, f"ICMP filtered, TCP {port} answers{took}")
 
 
 def _error(window: PingWindow) -> str:

@@ -88,7 +88,7 @@ ICMP_SEND_LATENESS = declare(
     "icmp_send_lateness_seconds",
     "histogram",
     "seconds",
-    "How late requests left, compared with their schedule; up to 10 ms by design, as they leave in rounds.",
+    "How late requests left, compared with their schedule; up to 20 ms by design, as they leave in rounds.",
     (),
     (),
     LATENESS_BUCKETS_S,

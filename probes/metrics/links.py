@@ -45,7 +45,11 @@ LINK_MOS = declare(
     ("reading",),
 )
 LINK_PROBE_BYTES = declare(
-    "link_probe_bytes_total", "counter", "bytes", "What probing the link has cost, IP headers included.", LINK
+    "link_probe_bytes_total",
+    "counter",
+    "bytes",
+    "What pings and TCP attempts have cost, IP headers included, without path traces and replies that came again.",
+    LINK,
 )
 LINK_PROBE_BUDGET = declare(
     "link_probe_budget_bytes", "gauge", "bytes", "What probing the link may cost in a day; absent without bound.", LINK

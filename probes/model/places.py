@@ -107,8 +107,8 @@ class Link(Settings):
     accepts or refuses, the link is not down."""
     budget_mb_per_day: Annotated[float, Field(gt=0, le=10_000)] | None = Field(None, examples=[50])
     """Most that probing may cost in a day, in millions of bytes both ways; pings are sent as rarely as that needs, and
-    not at all once it is spent. One ping a second of 84 bytes each way costs 14.5. By default lte 20, vsat 10, others
-    unbounded."""
+    not at all once it is spent. One ping a second of 84 bytes each way costs 14.5; path traces are not counted. By
+    default lte 20, vsat 10, others unbounded."""
     dscp: Annotated[int, Field(ge=0, le=63)] | None = Field(None, examples=[46])
     """Class of service that pings carry, to measure what voice (46) gets. By default 0."""
     size_bytes: Annotated[int, Field(ge=28, le=65_507)] | None = Field(None, examples=[1472])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import os
 import socket
+import struct
 from dataclasses import dataclass
 
 from probes.results import Reason
 
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES, errno.EPERM})
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""Out of descriptors, memory or local ports: the agent's trouble, nobody else's."""
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENODEV})
+"""Out of descriptors, memory or local ports, an interface that is gone: the agent's trouble, nobody else's."""
+_RTT = struct.Struct("@68xI")  # tcpi_rtt of struct tcp_info in linux/tcp.h, in microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +27,25 @@ class Endpoint:
     address: tuple[str, int] | tuple[str, int, int, int]
 
 
+def endpoint(address: str, port: int) -> Endpoint:
+    """Of a literal address; raises ValueError for a name, OSError (ENODEV) where a link-local's interface is gone."""
+    literal = ipaddress.ip_address(address)
+    if isinstance(literal, ipaddress.IPv4Address):
+        return Endpoint(socket.AF_INET, (address, port))
+    scope = literal.scope_id
+    if scope is None:
+        return Endpoint(socket.AF_INET6, (address, port, 0, 0))
+    try:
+        index = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    except OSError:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None
+    return Endpoint(socket.AF_INET6, (address.partition("%")[0], port, 0, index))
+
+
 async def resolve(host: str, port: int) -> list[Endpoint]:
     """The host's addresses in the resolver's order; a literal address is not looked up. Raises `socket.gaierror`."""
-    try:
-        literal = ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        if literal.version == 4:
-            return [Endpoint(socket.AF_INET, (host, port))]
-        if "%" not in host:
-            return [Endpoint(socket.AF_INET6, (host, port, 0, 0))]
+    with contextlib.suppress(ValueError):
+        return [endpoint(host, port)]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:  # a label that is empty or too long for the IDNA codec
@@ -68,6 +79,12 @@ async def _connect(endpoint: Endpoint, source: str | None) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def rtt_s(connection: socket.socket) -> float | None:
+    """Seconds of the handshake as the kernel took them, whatever held us up; none where it had to repeat it."""
+    (microseconds,) = _RTT.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RTT.size))
+    return microseconds / 1e6 if microseconds else None
 
 
 def reason_of(error: OSError) -> Reason:

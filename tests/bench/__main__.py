@@ -104,8 +104,10 @@ def page(head: list[str], parts: dict[str, list[Row]]) -> str:
     """docs/benchmarks.md."""
     text = (
         "# Benchmarks\n\nWritten by `make bench`; not edited by hand. Figures drift between machines, and with what "
-        f"else a machine does: the ratio to a peer in the same minutes counts. Medians of {RUNS} interleaved runs; CPU "
-        "is user and system time of the process and its children. `make bench-links` has the long runs.\n\n"
+        f"else a machine does: the ratio to a peer in the same minutes counts. Medians of {RUNS} interleaved runs, but "
+        "for links and times under load, which are single long ones; CPU is user and system time of the process and "
+        "its children. A row of links includes the engine, the probe, its statistics and the lines of series, not the "
+        "folding of states and the diagnosis. `make bench-links` has the long runs.\n\n"
     )
     text += "\n".join(f"- {line}" for line in head) + "\n"
     for title, rows in parts.items():

@@ -61,6 +61,7 @@ class TestNet:
     clock: SystemClock = field(default_factory=SystemClock)
     names: Names = field(default_factory=HostNames)
     pings: Pings = field(default_factory=Closed)
+    connects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     snmp: Snmp = field(default_factory=Closed)
     http: aiohttp.ClientSession = field(default_factory=Closed)  # type: ignore[assignment]  # fails on use
 

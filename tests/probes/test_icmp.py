@@ -179,6 +179,17 @@ async def test_a_pace_that_changes_keeps_the_counts(engine: IcmpEngine) -> None:
     assert 3 <= window.sent <= 7
 
 
+async def test_a_pace_that_is_raised_holds_at_once_and_not_from_the_former_one_on(engine: IcmpEngine) -> None:
+    before = await engine.window("here", TARGET, 0.02)
+    await engine.window("here", TARGET, 50.0)
+    for _ in range(4):  # each change moves the stream; it is nowhere twice
+        await engine.window("here", TARGET, 0.02)
+        await engine.window("here", TARGET, 50.0)
+    await asyncio.sleep(1.0)
+    after = await engine.window("here", TARGET, 50.0)
+    assert 20 < after.total_sent - before.total_sent <= 55
+
+
 async def test_a_window_without_any_fate_is_suspect(engine: IcmpEngine) -> None:
     await probe(engine, pace=0.1)
     result = await probe(engine, pace=0.1)
@@ -309,6 +320,7 @@ GUESSED = Identity(IDENTITY.ident, IDENTITY.nonce ^ 1)
         pytest.param(reply_to(1, 1, GUESSED), "forged", id="replies with our id alone"),
         pytest.param(an_error_about(EchoV4(GUESSED).request(1, 1)), "forged", id="errors with our id alone"),
         pytest.param(an_error_about(EchoV4(OURS).request(2**40, 1)), "stray", id="errors about nothing"),
+        pytest.param(an_error_about(EchoV4(OURS).request(1, 1)), "stray", id="an error replayed"),
         pytest.param(reply_to(2**40, 1, FOREIGN), "", id="kept away by the kernel"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import pytest
 
 from probes.protocols.icmp import IcmpEngine
 from probes.protocols.icmp.access import described
+from probes.protocols.icmp.datagram import DatagramEdge
 from probes.protocols.icmp.edge import WANTED_BUFFER_BYTES, Edge, replies_held
 from probes.protocols.icmp.packet import PACKET_BYTES, EchoV4, Identity
 from probes.protocols.icmp.raw import RawEdge
 from tests.probes.conftest import in_namespace
+from tests.probes.test_icmp_options import write
 
 NO_NET_RAW = ["setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-net_raw,-net_admin", "--"]
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--net", "--", "sh", "-ec"]
@@ -210,3 +213,17 @@ def test_a_buffer_that_rmem_max_keeps_small_is_told_with_what_it_holds_and_how_t
     says = described({4: cast(Edge, SimpleNamespace(buffer_bytes=size))})
     assert f"the receive buffer of {size} bytes holds about {replies_held(size) // 100 * 100} replies" in says
     assert (f"`sysctl -w net.core.rmem_max={WANTED_BUFFER_BYTES}` gives more" in says) == limited
+
+
+def test_datagram_sockets_that_have_all_been_rotated_away_still_tell_their_buffer() -> None:
+    async def scenario() -> tuple[int, int]:
+        write("net/ipv4/ping_group_range", "0 2147483647")
+        with contextlib.closing(DatagramEdge(EchoV4(Identity(0x1230, 7)))) as edge:
+            before = edge.buffer_bytes
+            for block in (0x5550, 0x6660):
+                edge.rotate(block)
+            assert not edge._ways
+            return before, edge.buffer_bytes
+
+    before, after = in_namespace(scenario)
+    assert after == before > 0

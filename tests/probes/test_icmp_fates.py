@@ -109,6 +109,28 @@ def test_an_error_about_another_host_is_stray() -> None:
     assert (case.fates.stray, case.window().sent) == (1, 0)
 
 
+def test_an_error_that_is_told_again_and_again_explains_one_loss() -> None:
+    case = Case()
+    for _ in range(1000):
+        case.fail(Quote(1, HOST, 1, PingErrorKind.PROHIBITED))
+    window = case.window()
+    assert (window.sent, window.total_errors, case.fates.stray) == (1, 1, 999)
+
+
+def test_an_error_after_the_time_out_explains_the_loss_once_and_nothing_that_was_excused() -> None:
+    for excused in (False, True):
+        case = Case()
+        case.fates.outstanding[1] = (case.stream, SENT_NS, case.now_ns - 3_000_000_000, True)
+        now = time.monotonic()
+        case.fates._health.look(now - 3, 0, {4: 0})
+        case.fates._health.look(now - 2, 0, {4: int(excused)})
+        case.fates.expire(lambda: True)
+        for _ in range(2):
+            case.fail(Quote(1, HOST, 1, PingErrorKind.HOST_UNREACHABLE))
+        window = case.window()
+        assert (window.sent, window.total_errors) == ((0, 0) if excused else (1, 1))
+
+
 @given(
     st.lists(
         st.tuples(
@@ -134,6 +156,7 @@ def test_whatever_comes_in_whatever_order_each_request_counts_at_most_once(
     told = window.total_late + window.total_duplicates + case.fates.stray + case.fates.forged
     assert window.sent <= 5
     assert window.received <= window.sent
+    assert window.errors <= window.sent
     assert window.sent + told + window.errors >= len(arrivals)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import resource
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from agent.state import Fold, fold
 from probes import metrics
+from probes.kinds import icmp
 from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PLAIN_PING, PingErrorKind, PingOptions, PingWindow
 from probes.protocols.icmp import IcmpEngine
@@ -93,12 +96,74 @@ async def test_a_port_that_accepts_or_refuses_proves_that_a_link_without_pings_l
     with listening() as port:
         (accepts,) = await beats(ToldPings(SILENT), tcp_port=port)
     (refuses,) = await beats(ToldPings(SILENT), tcp_port=port)
-    for result, word in ((accepts, "answers"), (refuses, "refuses")):
+    for result, words in ((accepts, r"answers in \d+ ms"), (refuses, "refuses")):
         assert result.grade is TargetState.UP
-        assert re.fullmatch(rf"0 of 10 answered; ICMP filtered, TCP {port} {word} in \d+ ms", result.detail)
-        connected = value(result, metrics.PROBE_DURATION, "connect")
-        assert connected is not None
-        assert 0 < connected < 0.1
+        assert re.fullmatch(rf"0 of 10 answered; ICMP filtered, TCP {port} {words}", result.detail)
+    connected = value(accepts, metrics.PROBE_DURATION, "connect")
+    assert connected is not None
+    assert 0 < connected < 0.1
+    assert value(refuses, metrics.PROBE_DURATION, "connect") is None, "the kernel takes no time of a refusal"
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_what_our_own_loop_takes_to_hear_of_a_connection_is_no_latency_of_the_link(accepts: bool) -> None:
+    async def hold_the_loop() -> None:
+        while True:
+            await asyncio.sleep(0)
+            time.sleep(0.2)  # noqa: ASYNC251  # the very thing under test
+
+    with listening() as port:
+        if accepts:
+            held = asyncio.create_task(hold_the_loop())
+            (result,) = await beats(ToldPings(SILENT), tcp_port=port, latency_s=0.1)
+    if not accepts:
+        held = asyncio.create_task(hold_the_loop())
+        (result,) = await beats(ToldPings(SILENT), tcp_port=port, latency_s=0.1)
+    held.cancel()
+    assert result.reason is None
+    assert (value(result, metrics.PROBE_DURATION, "connect") or 0) < 0.1
+
+
+async def test_a_source_that_is_not_ours_is_our_own_trouble_and_no_silence_of_the_link() -> None:
+    results = await beats(ToldPings(SILENT), 4, tcp_port=443, source="192.0.2.77")
+    assert {(result.reason, result.grade) for result in results} == {(Reason.SUSPECT, TargetState.UNKNOWN)}
+    assert results[0].detail == "0 of 10 answered; TCP 443: Cannot assign requested address"
+    pings = ToldPings(SILENT)
+    trouble, *_ = await beats(pings, tcp_port=443, source="192.0.2.77")
+    net = TestNet(pings=pings)
+    pings.fates = [0.02] * 10
+    after = await check(IcmpSettings(address=HERE), net, beat(trouble.memory))
+    assert after.detail == "10 of 10 answered"
+    assert isinstance(after.memory, icmp._Memory)
+    assert list(after.memory.course._lost) == [0], "the silent beat is in no course"
+
+
+async def test_out_of_descriptors_is_our_own_trouble() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with listening() as port:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            (result,) = await beats(ToldPings(SILENT), tcp_port=port)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (result.reason, result.grade) == (Reason.SUSPECT, TargetState.UNKNOWN)
+    assert result.detail == f"0 of 10 answered; TCP {port}: Too many open files"
+
+
+async def test_only_so_many_connections_are_opened_at_once() -> None:
+    net = TestNet(pings=ToldPings(SILENT), connects=asyncio.Semaphore(2))
+    with listening() as port, contextlib.ExitStack() as held:
+        settings = IcmpSettings(address=HERE, tcp_port=port)
+        for _ in range(2):
+            await net.connects.acquire()
+            held.callback(net.connects.release)
+        waiting = asyncio.create_task(check(settings, net, beat()))
+        await asyncio.sleep(0.1)
+        assert not waiting.done(), "it waits for its turn; its own time has not begun"
+        net.connects.release()
+        result = await waiting
+        await net.connects.acquire()
+    assert result.reason is None
 
 
 async def test_where_only_pings_are_filtered_their_loss_is_not_told_as_the_links() -> None:

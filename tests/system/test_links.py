@@ -168,6 +168,18 @@ def test_what_a_full_buffer_drops_is_counted_and_no_loss_of_the_links(lab: Lab) 
     assert [stream for stream in told["streams"].values() if stream["reason"] == "suspect"] == suspects
 
 
+def loaded(links: int, seconds: int) -> dict[str, float]:
+    """What `tests.bench.link_load` tells, on a loopback of its own."""
+    if subprocess.run(["unshare", "--net", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs root for a network namespace of its own")
+    inside = 'ip link set lo up && exec "$0" "$@"'
+    load = [sys.executable, "-m", "tests.bench.link_load", str(links), str(seconds)]
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", inside, *load], check=True, capture_output=True, cwd=truth.ROOT
+    )
+    return dict(json.loads(done.stdout))
+
+
 @pytest.mark.parametrize(
     ("links", "seconds"),
     [
@@ -177,15 +189,20 @@ def test_what_a_full_buffer_drops_is_counted_and_no_loss_of_the_links(lab: Lab) 
 )
 def test_so_many_links_at_one_packet_a_second_lose_nothing_of_their_own(links: int, seconds: int) -> None:
     """On a loopback of our own, where whatever is lost is our doing; `make bench` has the CPU beside fping's."""
-    if subprocess.run(["unshare", "--net", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("needs root for a network namespace of its own")
-    inside = 'ip link set lo up && exec "$0" "$@"'
-    load = [sys.executable, "-m", "tests.bench.link_load", str(links), str(seconds)]
-    done = subprocess.run(
-        ["unshare", "--net", "sh", "-c", inside, *load], check=True, capture_output=True, cwd=truth.ROOT
-    )
-    told = json.loads(done.stdout)
+    told = loaded(links, seconds)
     assert told["reporting"] == links
     assert [told[what] for what in ("lost", "drops", "unsent")] == [0, 0, 0]
     assert told["packets"] > 0.9 * told["expected"]
     assert told["bytes_per_link"] < 30_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_four_times_the_links_cost_four_times_the_memory_and_cpu() -> None:
+    """Per link and per packet no more than a fifth above: what is done for all of them at once makes it cheaper."""
+    few, many = loaded(2_500, 40), loaded(10_000, 40)
+    assert many["bytes_per_link"] <= 1.2 * few["bytes_per_link"]
+    for told in (few, many):  # a busy machine sends late, and its CPU goes into what is caught up
+        if told["packets"] < 0.9 * told["expected"]:
+            pytest.skip(f"this machine is too busy: {told['packets']:.0f} of {told['expected']:.0f} packets")
+    assert many["cpu_s"] / many["packets"] <= 1.2 * few["cpu_s"] / few["packets"]

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.series import SeriesTable
@@ -133,3 +134,47 @@ def test_what_belongs_to_a_family_comes_together_in_whatever_order_it_is_read() 
     assert sorted(found.values()) == [0, 1, 2, 3]
     assert all(dict(labels)["state"] == f"s{value:.0f}" for labels, value in found.items())
     assert table.page().count("# TYPE lienxa_target_state gauge") == 1
+
+
+def test_true_and_false_are_numbers() -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, True), Reading(metrics.LINK_LATE, False)])
+    told = {line.split("{")[0]: line.split()[-1] for line in table.page().splitlines() if line[0] != "#"}
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, True), Reading(metrics.LINK_LOSS, math.inf)])
+    assert " 1\n" in table.page()
+    assert told == {"lienxa_link_sent_total": "1", "lienxa_link_late_total": "0"}
+
+
+def test_an_integer_beyond_every_float_is_absent_not_wrong() -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, 10**400), Reading(metrics.LINK_LATE, 3)])
+    assert list(samples(table).values()) == [3]
+
+
+@pytest.mark.parametrize("count", [2, len(metrics.LINK_RTT.buckets), len(metrics.LINK_RTT.buckets) + 2])
+def test_a_histogram_of_other_buckets_is_a_bug_and_leaves_the_page_as_it_was(count: int) -> None:
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, 1)])
+    before = table.page()
+    with pytest.raises(ValueError, match="lienxa_link_rtt_seconds has 10 buckets and a rest"):
+        table.put("one", LINK, [Reading(metrics.LINK_LATE, 1)], [Distribution(metrics.LINK_RTT, (1,) * count, 0.1)])
+    assert table.page() == before
+    table.drop("one")
+    assert table.page() == ""
+
+
+def test_a_value_that_cannot_be_spelled_leaves_the_table_consistent() -> None:
+    """More numbers than the template has room for: whatever goes wrong while lines are filled."""
+    table = SeriesTable("04")
+    table.put("one", LINK, [Reading(metrics.LINK_SENT, 1)])
+    before = table.page()
+
+    class Unspeakable(float):
+        def __repr__(self) -> str:
+            raise RuntimeError("no spelling")
+
+    with pytest.raises(RuntimeError):
+        table.put("one", LINK, [Reading(metrics.LINK_LATE, Unspeakable(1))])
+    assert table.page() == before
+    table.drop("one")
+    assert table.page() == ""

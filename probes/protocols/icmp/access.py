@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 
 from probes.protocols.icmp.datagram import DatagramEdge
 from probes.protocols.icmp.edge import WANTED_BUFFER_BYTES, Edge, replies_held
@@ -58,3 +60,13 @@ def described(edges: dict[int, Edge]) -> str:
 def is_raw(edges: dict[int, Edge]) -> bool:
     """Whether all of them are raw sockets."""
     return all(isinstance(edge, RawEdge) for edge in edges.values())
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine has it: where IPv6 is switched off (`disable_ipv6`) its sockets open, and ::1 is missing."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.bind((address, 0))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True

@@ -17,8 +17,11 @@ from probes.protocols.icmp.edge import SO_TIMESTAMPNS, Arrival
 from probes.protocols.icmp.packet import Echo, EchoV4, Quote
 
 _WORD = "q" if ctypes.sizeof(ctypes.c_long) == 8 else "i"
-_MESSAGES, _LEAST_MESSAGES, _MOST_BYTES = 64, 4, 1 << 18
-"""Packets of one call: so many, or as few as fit so many bytes."""
+_MESSAGES, _LEAST_MESSAGES, _MOST_BYTES = 64, 16, 1 << 20
+"""Packets of one call: so many, or as few as fit so many bytes. One stream of huge packets makes all slots of its
+family as large; 16 of them are 1 MB, which costs less than to know when the last such stream has gone."""
+_ERRORS_TOLD = 8
+"""The kernel tells an error once, and then goes on; one that it tells so often in a row is a bug of ours."""
 _SOCKADDR_BYTES = 28  # struct sockaddr_in6
 STAMP = f"={_WORD}ii{_WORD}{_WORD}"
 """A cmsghdr and its struct timespec: length, level, type, seconds, nanoseconds."""
@@ -65,8 +68,8 @@ class Batch:
     def __init__(self, data_bytes: int, control_bytes: int) -> None:
         """What is longer is cut, as with recvmsg(2)."""
         self.data_bytes = data_bytes
-        self.slot_bytes = (data_bytes + _SOCKADDR_BYTES + control_bytes + 7) // 8 * 8  # control messages are aligned
-        self.control_at = (self.slot_bytes - control_bytes) // 8 * 8
+        self.control_at = _aligned(data_bytes + _SOCKADDR_BYTES)
+        self.slot_bytes = _aligned(self.control_at + control_bytes)
         self._count = max(_LEAST_MESSAGES, min(_MESSAGES, _MOST_BYTES // self.slot_bytes))
         self._room = ctypes.create_string_buffer(self.slot_bytes * self._count)
         self.view = memoryview(self._room).cast("B")
@@ -87,15 +90,16 @@ class Batch:
         self._lengths = struct.Struct(f"={before}x{_WORD}{between}xI{after}x")
 
     def receive(self, descriptor: int, flags: int = 0) -> int:
-        """How many packets have been read; 0 when none waits. Raises OSError for an error of the interface."""
-        ctypes.memmove(self._messages, self._as_new, len(self._as_new))
-        count: int = _recvmmsg(descriptor, self._messages, self._count, flags | _DONTWAIT, None)
-        if count < 0:
+        """How many packets have been read; 0 when none waits. Errors of the interface say nothing of what waits."""
+        for _ in range(_ERRORS_TOLD):
+            ctypes.memmove(self._messages, self._as_new, len(self._as_new))
+            count: int = _recvmmsg(descriptor, self._messages, self._count, flags | _DONTWAIT, None)
+            if count >= 0:
+                return count
             number = ctypes.get_errno()
             if number == errno.EAGAIN:
                 return 0
-            raise OSError(number, os.strerror(number))
-        return count
+        raise OSError(number, os.strerror(number))
 
     def lengths(self, count: int) -> Iterator[tuple[int, int]]:
         """Bytes of control messages, and of data, of each of the packets."""
@@ -121,7 +125,7 @@ class ReplyBatch:
         self._arrivals = self._of_v4 if echo.version == 4 else self._of_v6
 
     def read(self, descriptor: int) -> list[Arrival]:
-        """What waits, as much as fits; empty when nothing waits. Raises OSError for an error of the interface."""
+        """What waits, as much as fits; empty when nothing waits."""
         count = self._batch.receive(descriptor)
         return self._arrivals(count) if count else []
 
@@ -172,4 +176,17 @@ class ReplyBatch:
         view = self._batch.view
         address = socket.inet_ntop(socket.AF_INET6, view[at + 8 : at + 24])
         (scope,) = struct.unpack_from("@I", view, at + 24)
-        return f"{address}%{socket.if_indextoname(scope)}" if scope else address
+        return f"{address}%{_interface(scope)}" if scope else address
+
+
+def _interface(index: int) -> str:
+    """Its name, or its number where it is gone: what came through it may wait longer than it lives."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)
+
+
+def _aligned(size: int) -> int:
+    """Rounded up to where a control message may begin, on any machine."""
+    return (size + 7) // 8 * 8

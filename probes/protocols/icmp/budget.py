@@ -46,9 +46,12 @@ class Spent:
         return self.total - self._at_dawn
 
     def pinged(self, window: PingWindow, bytes_each: int) -> None:
-        """Take in what a stream has sent and received so far; it may have begun anew."""
+        """Take in what a stream has sent and received so far; it may have begun anew.
+
+        Of each request one reply counts: whoever replays replies must not end the day's pings.
+        """
         sent = window.total_sent
-        received = window.total_received + window.total_late + window.total_duplicates
+        received = window.total_received + window.total_late
         if sent < self._sent or received < self._received:
             self._sent = self._received = 0
         self.total += (sent - self._sent + received - self._received) * bytes_each / 2

@@ -62,9 +62,11 @@ class DatagramEdge:
         self._drops: dict[_Way, Drops] = {}
         self._drops_of_closed = 0
         self._read_bytes = read_bytes(PLAIN_PING)
+        self.buffer_bytes = 0
+        """See `Edge`; of the socket opened last, which may be closed: they are all alike, and nearly all replies come
+        to one."""
         self._ways: dict[_Way, socket.socket] = {}
         self._by_descriptor: dict[int, socket.socket] = {}
-        self._ready: list[tuple[int, int]] = []
         self._poll = select.epoll()
         self.fileno = self._poll.fileno
         try:
@@ -77,11 +79,6 @@ class DatagramEdge:
     def drops(self) -> int:
         """See `Edge`."""
         return self._drops_of_closed + sum(drops.count() for drops in self._drops.values())
-
-    @property
-    def buffer_bytes(self) -> int:
-        """See `Edge`; of one of the sockets, nearly all replies come to one."""
-        return next(iter(self._ways.values())).getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     def send(self, packet: bytes, destination: tuple[str, int]) -> int:
         """A plain request."""
@@ -154,6 +151,7 @@ class DatagramEdge:
             raise
         self._ways[way] = self._by_descriptor[opened.fileno()] = opened
         self._drops[way] = Drops(opened)
+        self.buffer_bytes = opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         return opened
 
     def _reply(self, waiting: socket.socket) -> Arrival:

@@ -53,7 +53,7 @@ class Edge(Protocol):
         ...
 
     def read(self) -> list[Arrival]:
-        """Some of what waits; empty when nothing does. Raises OSError for an error of the interface, told once."""
+        """Some of what waits; empty when nothing does."""
         ...
 
     def rotate(self, block: int) -> None:

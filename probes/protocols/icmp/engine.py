@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
 from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
-from probes.protocols.icmp.access import IcmpUnavailable, described, is_raw, open_edge
+from probes.protocols.icmp.access import IcmpUnavailable, described, has_address, is_raw, open_edge
 from probes.protocols.icmp.edge import Edge, Send, replies_held
 from probes.protocols.icmp.fates import Fates
 from probes.protocols.icmp.health import PingHealth, WitnessSeries
@@ -26,7 +26,7 @@ from probes.protocols.icmp.transmit import SendDelays
 from probes.protocols.icmp.watch import Watch, clock_offset_ns
 from probes.protocols.icmp.wheel import Wheel
 from probes.protocols.tcp import meaning
-from probes.schedule import TICK_S
+from probes.schedule import TICK_S, first_due
 
 __all__ = ["IcmpEngine", "IcmpUnavailable"]
 
@@ -187,10 +187,7 @@ class IcmpEngine:
         else:
             flow.ask(time.monotonic())
         if flow.interval_s != 1 / packets_per_s:
-            self._packets_per_s += packets_per_s - 1 / flow.interval_s
-            flow.interval_s = 1 / packets_per_s
-            self._pause_s = min(self._pause_s, flow.interval_s / 2)
-            flow.series.resize(packets_per_s)
+            self._change_pace(flow, packets_per_s)
         try:
             if flow.burst is not None:
                 await flow.settled.wait()
@@ -209,7 +206,7 @@ class IcmpEngine:
         return {
             address: await self.window(_witness(address), address, LOOPBACK_PER_S)
             for version, address in LOOPBACKS.items()
-            if version in self._edges
+            if version in self._edges and has_address(address)
         }
 
     def _trusted(self, window: PingWindow) -> PingWindow:
@@ -244,6 +241,17 @@ class IcmpEngine:
         self._wheel.put(stream)
         self._arm()
         return stream
+
+    def _change_pace(self, stream: PingStream, packets_per_s: float) -> None:
+        self._packets_per_s += packets_per_s - 1 / stream.interval_s
+        stream.interval_s = 1 / packets_per_s
+        self._pause_s = min(self._pause_s, stream.interval_s / 2)
+        stream.series.resize(packets_per_s)
+        # what was to come at the former pace may be far away; what is due, or in the first burst, is near
+        if not stream.burst_unsent and self._wheel.remove(stream):
+            stream.due = first_due(stream.name, time.monotonic(), stream.interval_s)
+            self._wheel.put(stream)
+            self._arm()
 
     def _drop(self, stream: PingStream) -> None:
         if stream.running:
@@ -360,10 +368,7 @@ class IcmpEngine:
             self._watch.look()
         offset = self._offset_ns()
         for _ in range(READ_BATCHES):
-            try:
-                arrivals = edge.read()
-            except OSError:  # an error of the interface or the buffer, told once
-                continue
+            arrivals = edge.read()
             if not arrivals:
                 return True
             self._fates.take(arrivals, now, offset)

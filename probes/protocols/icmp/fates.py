@@ -29,15 +29,17 @@ class Fates:
 
         The engine enters each request here itself, as a call would cost every packet.
         """
-        # packet number -> stream, sent on the monotonic clock (ns): what may still be answered late
-        self._expired: OrderedDict[int, tuple[PingStream, int]] = OrderedDict()
+        # packet number -> stream, sent on the monotonic clock (ns), whether it is a loss that no error has explained:
+        # what may still be answered late
+        self._expired: OrderedDict[int, tuple[PingStream, int, bool]] = OrderedDict()
         self.number = 1
         """The next request's."""
         self._oldest = 1  # no number below it is outstanding
         self.streams: dict[int, PingStream] = {}
         """Running streams by key."""
         self.stray = 0
-        """Replies and errors with our nonce that belong to no request of ours, or come from a foreign address."""
+        """Replies and errors with our nonce that belong to no request of ours, or come from a foreign address; errors
+        that are told again."""
         self.forged = 0
         """What only looks ours: our id without our nonce, damaged, or of another length."""
 
@@ -116,15 +118,17 @@ class Fates:
         if entry is not None and entry[0].host == quote.destination:
             stream = entry[0]
             del self.outstanding[number]
-            self._expired[number] = (stream, entry[2])
+            self._expired[number] = (stream, entry[2], False)
             stream.lost(now)
             stream.series.failed(hop, quote.kind, quote.mtu)
             stream.final(number)
             return
         expired = self._expired.get(number)
-        if expired is not None and expired[0].host == quote.destination:
+        if expired is not None and expired[0].host == quote.destination and expired[2]:
             # neighbour discovery gives up after 3 s, when the time-out has passed
-            expired[0].series.failed(hop, quote.kind, quote.mtu)
+            stream, sent_ns, _ = expired
+            self._expired[number] = (stream, sent_ns, False)  # one error for each loss, however often it is told
+            stream.series.failed(hop, quote.kind, quote.mtu)
             return
         self.stray += 1
 
@@ -153,9 +157,10 @@ class Fates:
     def _overdue(self, number: int) -> None:
         """The request's time-out has passed, and no reply waits."""
         stream, _, sent_ns, _ = self.outstanding.pop(number)
-        self._expired[number] = (stream, sent_ns)
         now = time.monotonic()
-        if not self._excused(stream, sent_ns, now):
+        lost = not self._excused(stream, sent_ns, now)
+        self._expired[number] = (stream, sent_ns, lost)
+        if lost:
             stream.lost(now)
         stream.final(number)
 

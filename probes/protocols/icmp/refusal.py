@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from collections.abc import Container
 
 from probes.ports import PingOptions
@@ -28,6 +29,8 @@ def refusal_of(
 def why_unsent(error: OSError, stream: PingStream) -> str:
     """A send error in words that say what to mend."""
     options = stream.options
+    if isinstance(error, socket.gaierror):  # an address is no name; what cannot be looked up is its interface
+        return f"the interface of {stream.host} is gone"
     if error.errno == errno.EMSGSIZE:
         return f"a request of {options.size_bytes} bytes is larger than the interface's MTU"
     if error.errno in {errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH} and options.source is not None:

@@ -68,13 +68,7 @@ class SendDelays:
     def collect(self) -> None:
         """Take in the transmit stamps that have come."""
         batch = self._batch
-        while True:
-            try:
-                count = batch.receive(self._descriptor, _MSG_ERRQUEUE)
-            except OSError:  # an error of the interface, told once
-                continue
-            if not count:
-                return
+        while count := batch.receive(self._descriptor, _MSG_ERRQUEUE):
             at = 0
             stamps = self._stamp.iter_unpack(batch.view[: count * batch.slot_bytes])
             for (_, length), (_, level, kind, seconds, nanoseconds) in zip(batch.lengths(count), stamps, strict=True):

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from probes.protocols.icmp.stream import PingStream
 
 SLOT_S = 0.01
-"""No stream sends faster."""
+"""Width of a slot. What falls due within it is taken when it begins, so much too early at most."""
 
 
 class Wheel:
@@ -29,6 +29,14 @@ class Wheel:
             heappush(self._numbers, number)
         else:
             slot.append(stream)
+
+    def remove(self, stream: PingStream) -> bool:
+        """Take it out again before its slot has begun; says whether that was so. `stream.due` is as it was put in."""
+        slot = self._slots.get(int(stream.due / SLOT_S), [])
+        if stream not in slot:
+            return False
+        slot.remove(stream)
+        return True
 
     def take(self, now: float, most: int) -> list[PingStream]:
         """Up to `most` streams whose slot has begun, the longest overdue first; they leave the wheel."""
