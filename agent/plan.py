@@ -70,7 +70,17 @@ def _of_commune(province: Province, commune: Commune, ask: Ask, auth: Auth, libr
         groups = GROUPS.get(device.role, OTHER_GROUPS)
         profiles = () if device.profile is None else (device.profile,)
         settings = KINDS["snmp"].settings.model_validate(
-            {"agent": ask(device), "groups": groups, "profiles": profiles, "recognise": True, "library": library}
+            {
+                "agent": ask(device),
+                "groups": groups,
+                "profiles": profiles,
+                "recognise": True,
+                "library": library,
+                "role": device.role,
+                "firmware": province.firmware,
+                "v3_required": province.snmp_v3_required,
+                "security_checks": province.security_checks,
+            }
         )
         labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
         yield Target(name, "snmp", settings, province.timings.device_beat_s, labels)

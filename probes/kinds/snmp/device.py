@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from probes import metrics
-from probes.kinds.snmp.identity import looked_at, recognised
+from probes.kinds.snmp.findings import findings
+from probes.kinds.snmp.identity import SIGNS_S, looked_at, recognised, signs_of, told_of_itself
 from probes.kinds.snmp.memory import Known
 from probes.kinds.snmp.questions import MISSING, SILENT, Questions, parts
+from probes.kinds.snmp.sameness import OBJECT_ID, SIGNS, compared
 from probes.kinds.snmp.settings import SnmpSettings
 from probes.kinds.snmp.tables import Tables
 from probes.ports import Net, SnmpError, SnmpValue
@@ -16,7 +18,9 @@ from probes.profiles import Asked, Plan
 from probes.profiles.compiled import CompiledGroup
 from probes.profiles.rows import Reader
 from probes.profiles.signal import judged
-from probes.results import Beat, Conditions, Reading, Reason, Result
+from probes.protocols.exposure import EVERY_S, Exposure, exposure
+from probes.results import UNREADABLE, Beat, Conditions, Reading, Reason, Result
+from probes.schedule import first_due
 
 HEALTHY_LOSS, HEALTHY_RTT_S = 0.2, 2.0
 """Up to where a link carries the big tables as well."""
@@ -24,6 +28,7 @@ ABSENT_BEATS = 30
 """After how many beats a group that the device lacks is looked for again."""
 SILENT_GROUPS = 2
 """After so many groups in a row without an answer the others are not waited for."""
+FIRST_EXAMINED_S = 3600.0
 SYSTEM = "system"
 
 
@@ -34,6 +39,9 @@ class Device:
         """The time of the beat begins now."""
         self._settings = settings
         self._clock = net.clock
+        self._snmp = net.snmp
+        self._target = beat.target
+        self._continuous = beat.continuous
         self._ask = Questions(settings, net, beat)
         self._known = beat.memory if isinstance(beat.memory, Known) else Known()
         self._tables = Tables(self._ask, self._known.tables)
@@ -61,15 +69,46 @@ class Device:
         self._contested = plan.contested
         for asked in rest:
             await self._group(asked)
+        if self._settings.recognise and self._answered:
+            await self._identify()
+        if self._settings.security_checks and self._continuous and self._answered and not self._silent:
+            await self._examine()
+
+    async def _identify(self) -> None:
+        """Whether it is still the same device; serial number and engine id are asked last, and rarely."""
+        now, known = self._clock.monotonic(), self._known
+        said = {OBJECT_ID: known.object_id} if known.object_id and self._ok.get(SYSTEM) else {}
+        if now >= known.signs_due and not self._silent:
+            try:
+                said |= await signs_of(self._settings.library.signs(self._profiles), self._ask)
+                known = replace(known, signs_due=now + SIGNS_S)
+            except SnmpError as error:
+                if error.reason not in SILENT:
+                    raise
+                self._silent += 1
+        self._known = replace(known, identity=compared(known.identity, said, now))
+
+    async def _examine(self) -> None:
+        """Once a day, the first time within an hour: an agent that starts does not set about all devices at once."""
+        now, known = self._clock.monotonic(), self._known.exposure
+        if known is None:
+            known = Exposure(first_due(self._target, now, FIRST_EXAMINED_S), {})
+        elif now >= known.until:
+            known = await exposure(self._settings.agent, self._snmp, now + EVERY_S)
+        self._known = replace(self._known, exposure=known)
+
+    @property
+    def _profiles(self) -> tuple[str, ...]:
+        """By which it is read: the one that the inventory names, else the one that was recognised."""
+        known = self._known.profile
+        return self._settings.profiles or (() if known is None else (known.id,))
 
     def _plan(self) -> Plan:
         settings = self._settings
         groups = settings.groups
-        profiles = settings.profiles
-        if settings.recognise and not profiles:
-            groups = groups if SYSTEM in groups else (SYSTEM, *groups)
-            profiles = (self._known.profile.id,) if self._known.profile is not None else ()
-        return settings.library.plan(groups, profiles, whole=settings.recognise)
+        if settings.recognise and not settings.profiles and SYSTEM not in groups:
+            groups = (SYSTEM, *groups)
+        return settings.library.plan(groups, self._profiles, whole=settings.recognise)
 
     # One group
 
@@ -158,9 +197,18 @@ class Device:
         readings += [Reading(metrics.DEVICE_GROUP_OK, float(ok), (group,)) for group, ok in self._ok.items()]
         if self._known.profile is not None:
             readings.append(Reading(metrics.DEVICE_PROFILE_INFO, 1.0, (self._known.profile.id,)))
-        reason, detail = self._judge()
+        unexpected = self._unexpected()
+        reason, detail = self._judge([sign for sign, other in unexpected.items() if other])
+        answered = self._known.answered or any(self._ok.values()) or reason in UNREADABLE
+        readings.append(Reading(metrics.DEVICE_SEEN, float(answered)))
+        if self._answered and self._known.identity.now:
+            readings.append(Reading(metrics.DEVICE_REPLACED, self._known.identity.replaced))
+        readings += [Reading(metrics.DEVICE_DIFFERS, float(other), (sign,)) for sign, other in unexpected.items()]
+        readings += findings(self._settings, self._known, readings, self._profiles)
         seen = self._known.seen.union(name for name, ok in self._ok.items() if ok)
-        memory = replace(self._known, tables=self._tables.known, seen=seen, absent=self._absent, told=self._told)
+        memory = replace(
+            self._known, answered=answered, tables=self._tables.known, seen=seen, absent=self._absent, told=self._told
+        )
         return Result(reason=reason, readings=tuple(readings), detail=detail, memory=memory)
 
     def _once(self, readings: Sequence[Reading]) -> list[Reading]:
@@ -176,12 +224,30 @@ class Device:
             kept.append(reading)
         return kept
 
-    def _judge(self) -> tuple[Reason | None, str]:
+    def _unexpected(self) -> dict[str, bool]:
+        """By each sign that can be looked at, whether what answers is another device than first seen or expected."""
+        differs, first = self._known.identity.differs, self._known.identity.first
+        told = {sign: sign in differs for sign in SIGNS if sign in first}
+        settings = self._settings
+        profiles = [settings.library.profiles[name] for name in self._profiles]
+        roles = [role for profile in profiles for role in profile.roles]
+        if roles and settings.role is not None:
+            told["role"] = settings.role not in roles
+        if settings.profiles and self._ok.get(SYSTEM) and not self._silent:
+            description, object_id = told_of_itself(self._readings)
+            fits = set(settings.profiles) & {item.id for item in settings.library.candidates(object_id, description)}
+            own = {group.name for profile in profiles for group in profile.groups}
+            told["profile"] = not fits and bool(own) and not any(self._ok.get(name) for name in own)
+        return told
+
+    def _judge(self, other: Sequence[str]) -> tuple[Reason | None, str]:
         left_out = [f"{name}: left out, the link is bad" for name in self._left_out]
-        if not self._failures:
+        failures = [f"{group}: {error}" for group, error in self._failures.items()]
+        if other and any(self._ok.values()):
+            return Reason.OTHER_DEVICE, "; ".join([f"another {' and '.join(other)}", *failures, *left_out])
+        if not failures:
             return None, "; ".join(left_out)
         if any(self._ok.values()):
-            failures = [f"{group}: {error}" for group, error in self._failures.items()]
             return Reason.PARTIAL, "; ".join(failures + left_out)
         first = self._failures.get(SYSTEM) or next(iter(self._failures.values()))
         return first.reason, first.detail

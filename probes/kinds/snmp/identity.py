@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
 from probes import metrics
 from probes.kinds.snmp.memory import Known
 from probes.kinds.snmp.questions import SILENT, Questions
-from probes.ports import SnmpError
-from probes.profiles import Library, Profile
+from probes.kinds.snmp.sameness import ENGINE_ID, SERIAL_NUMBER, engine_sign, serial_sign
+from probes.ports import SnmpError, SnmpValue
+from probes.profiles import Library, Profile, Sign
 from probes.profiles.age import WRAP_S, aged
 from probes.results import Reading
+
+ENGINE_ID_OID = "1.3.6.1.6.3.10.2.1.1.0"
+"""snmpEngineID (SNMP-FRAMEWORK-MIB): with v1 and v2c too, where an agent knows v3 at all."""
+SIGNS_S = 3600.0
+"""How often serial number and engine id are looked at, besides after every restart."""
+SERIAL_ROWS = 16
 
 
 def told_of_itself(readings: Sequence[Reading]) -> tuple[str, str]:
@@ -30,19 +37,42 @@ def looked_at(known: Known, readings: Sequence[Reading], now_s: float) -> tuple[
     age = aged(known.age, said, now_s)
     _, object_id = told_of_itself(readings)
     other = bool(known.object_id and object_id and object_id != known.object_id)
-    replaced = known.replaced + other
     forget = other or age.restarted
     if forget:
-        known = replace(known, recognised=False, seen=frozenset(), band=None)
-    known = replace(known, object_id=object_id or known.object_id, age=age, replaced=replaced)
+        known = replace(known, recognised=False, seen=frozenset(), band=None, signs_due=now_s)
+    known = replace(known, object_id=object_id or known.object_id, age=age)
     told = [
         Reading(reading.family, reading.value + age.wraps * WRAP_S)
         if reading.family is metrics.DEVICE_UPTIME
         else reading
         for reading in readings
     ]
-    told += [Reading(metrics.DEVICE_RESTARTS, age.restarts), Reading(metrics.DEVICE_REPLACED, replaced)]
+    told.append(Reading(metrics.DEVICE_RESTARTS, age.restarts))
     return told, known, forget
+
+
+async def signs_of(signs: Sequence[Sign], ask: Questions) -> dict[str, str]:
+    """Serial number and engine id, empty where the device does not tell them; raises `SnmpError` for silence."""
+    said = {ENGINE_ID: "", SERIAL_NUMBER: ""}
+    scalars = [ENGINE_ID_OID, *(sign.oid for sign in signs if sign.oid.endswith(".0"))]
+    values = await _unless_missing(ask.get(scalars))
+    said[ENGINE_ID] = engine_sign(values.get(ENGINE_ID_OID))
+    for oid in (sign.oid for sign in signs):
+        rows = values if oid.endswith(".0") else await _unless_missing(ask.column(oid, SERIAL_ROWS))
+        told = [values.get(oid)] if rows is values else list(rows.values())
+        if found := next(filter(None, map(serial_sign, told)), ""):
+            said[SERIAL_NUMBER] = found
+            break
+    return said
+
+
+async def _unless_missing(asked: Awaitable[Mapping[str, SnmpValue]]) -> Mapping[str, SnmpValue]:
+    try:
+        return await asked
+    except SnmpError as error:
+        if error.reason in SILENT:
+            raise
+        return error.found
 
 
 async def recognised(known: Known, readings: Sequence[Reading], library: Library, ask: Questions) -> Known:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from probes.kinds.snmp.sameness import Identity
 from probes.profiles import Profile
 from probes.profiles.age import Age
 from probes.profiles.rows import Row
 from probes.profiles.signal import Band
+from probes.protocols.exposure import Exposure
 from probes.results import Reading
 
 Place = tuple[str, int]
@@ -30,9 +32,14 @@ class Known:
     """What one beat leaves to the next."""
 
     object_id: str = ""
+    answered: bool = False
+    """Whether the device has ever said anything."""
+    identity: Identity = field(default_factory=Identity)
+    signs_due: float = 0.0
+    """When (monotonic) its serial number and engine id are looked at again."""
+    exposure: Exposure | None = None
     profile: Profile | None = None
     recognised: bool = False
-    replaced: int = 0
     age: Age | None = None
     band: Band | None = None
     tables: Mapping[Place, Learnt] = field(default_factory=dict)

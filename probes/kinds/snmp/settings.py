@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, InstanceOf, model_validator
 
-from probes.model import Identifier, Settings, Several, Timeout
+from probes.model import DeviceRole, FirmwareRule, Identifier, Settings, Several, Timeout
 from probes.ports import SnmpAgent
 from probes.profiles import Library, shipped
 
@@ -24,6 +24,13 @@ class SnmpSettings(Settings):
     """Find the profile by what the device says of itself, unless `profiles` names it."""
     library: InstanceOf[Library] = Field(default_factory=shipped, exclude=True, repr=False)
     timeout_s: Timeout = 5
+    role: DeviceRole | None = None
+    """What the device is expected to be."""
+    firmware: Several[FirmwareRule] = ()
+    v3_required: bool = False
+    """Asking it by a community is a finding."""
+    security_checks: bool = False
+    """See `probes.protocols.exposure`; once a day, never by hand."""
 
     @model_validator(mode="after")
     def _known_names(self) -> SnmpSettings:
