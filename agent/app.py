@@ -297,7 +297,7 @@ class _Agent:
     async def links(self) -> dict[str, Any]:
         """Every link's state and what the last five minutes measured, as JSON-ready data."""
         known = self._loaded
-        return await links.told(known.province, known.plan.topology, self.monitor.state, self._net.pings.figures)
+        return await links.told(known.province, known.plan.topology, self.monitor, self._net.pings.figures)
 
     def status(self) -> dict[str, Any]:
         """Verdicts and open incidents as JSON-ready data; times are seconds since 1970."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
-import logging
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,25 +22,22 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
+from agent.attempt import attempt
 from agent.credentials import opened
 from agent.errors import Unusable
 from agent.net import SystemClock, open_net, resolvers
 from agent.plan import plan
 from agent.profiles import library_of
-from agent.runner import DEADLINE_S
 from agent.selection import select
+from agent.terminal import console, plain
 from probes import metrics, units
 from probes.model import Device, Province, Service
 from probes.ports import Clock, HttpAuth, Kind, Net, SnmpAgent
 from probes.registry import KINDS
 from probes.results import Beat, Reading, Reason, Result, Target, TargetState
 
-log = logging.getLogger(__name__)
-
 AT_ONCE = 64
 """Probes that run side by side."""
-WIDE = 1000
-"""Columns of a table that no terminal bounds: one line per target, for `grep` and mail."""
 ROOMY = 140
 """Columns from which on every row has room for what to do; below, it stands under the table, once per reason."""
 SEVERITY = (TargetState.DOWN, TargetState.DEGRADED, TargetState.UNKNOWN, TargetState.UP)
@@ -124,8 +118,6 @@ def check(province: Province, folder: Path, choice: Choice, *, as_json: bool, wa
     `folder` is where relative secret files lie. Ctrl-C ends it with the code of the last whole round.
     """
     targets = chosen_targets(province, folder, choice)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may know no Vietnamese
     code = exit_code([])
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
         loop.get_loop().set_default_executor(resolvers())
@@ -185,7 +177,8 @@ async def probe_all(
     async def one(target: Target) -> Outcome:
         async with slots:
             started = clock.monotonic()
-            result = await _attempt(target, kinds[target.kind], net)
+            beat = Beat(target.id, target.beat_s, continuous=False)
+            result = await attempt(kinds[target.kind].check, target.settings, net, beat)
             outcome = Outcome(target, result, clock.monotonic() - started)
         advance()
         return outcome
@@ -193,29 +186,6 @@ async def probe_all(
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(one(target), name=target.id) for target in targets]
     return sorted((task.result() for task in running), key=lambda outcome: SEVERITY.index(outcome.result.grade))
-
-
-async def _attempt(target: Target, kind: Kind, net: Net) -> Result:
-    beat = Beat(target.id, target.beat_s, continuous=False)
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            return await kind.check(target.settings, net, beat)
-    except TimeoutError:
-        return Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s")
-    except Exception as error:  # the crash boundary: a bug in one probe must not end the others
-        log.error(  # noqa: TRY400  # one line; a trace is of no use to whoever checks a province
-            "the probe of %s failed in a way nobody expected; please report it: %s", target.id, _told(error)
-        )
-        return Result(Reason.INTERNAL, detail="unexpected failure, see the log")
-
-
-def _told(error: Exception) -> str:
-    """An exception in one line, with the place where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-    return _plain(f"{type(error).__name__}: {error}{place}")
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
@@ -230,21 +200,17 @@ def _show(outcomes: Sequence[Outcome], *, as_json: bool, watch_s: float | None) 
     if as_json:
         print(json.dumps([as_data(outcome) for outcome in outcomes], indent=1), flush=True)
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDE)
+    shown = console()
     if watch_s is not None:
-        console.clear()
-        console.print(
-            Text(f"{datetime.now(UTC).astimezone():%H:%M:%S}, {watch_s:g} s after each round; Ctrl-C ends it")
-        )
-    beside = console.width >= ROOMY
+        shown.clear()
+        shown.print(Text(f"{datetime.now(UTC).astimezone():%H:%M:%S}, {watch_s:g} s after each round; Ctrl-C ends it"))
+    beside = shown.width >= ROOMY
     below = [] if beside else legend(outcomes)
-    lines = console.render_lines(table(outcomes, hints=beside), pad=False)
-    if watch_s is not None and console.is_terminal:
-        lines = lines[: max(3, console.height - 3 - 2 * len(below))]  # the worst stays in sight
-    console.print(Segments(segment for line in lines for segment in (*line, Segment.line())), end="")
-    console.print(summary(outcomes), *below, sep="\n")
+    lines = shown.render_lines(table(outcomes, hints=beside), pad=False)
+    if watch_s is not None and shown.is_terminal:
+        lines = lines[: max(3, shown.height - 3 - 2 * len(below))]  # the worst stays in sight
+    shown.print(Segments(segment for line in lines for segment in (*line, Segment.line())), end="")
+    shown.print(summary(outcomes), *below, sep="\n")
 
 
 def as_data(outcome: Outcome) -> dict[str, Any]:
@@ -282,7 +248,7 @@ def table(outcomes: Sequence[Outcome], *, hints: bool) -> Table:
             Text(result.grade, style=COLOURS[result.grade]),
             Text(result.reason or ""),
             Text(_milliseconds(outcome)),
-            Text(_plain(result.detail)),
+            Text(plain(result.detail)),
             *((Text(HINTS[result.reason] if result.reason else ""),) if hints else ()),
         )
     return shown
@@ -318,11 +284,6 @@ def _duration(reading: Reading) -> str | None:
     if reading.family is metrics.PROBE_DURATION:
         return reading.labels[0]
     return DURATIONS.get(reading.family.name)
-
-
-def _plain(text: str) -> str:
-    """In one line, without the control characters that a device may have sent: they would rule the terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 @contextlib.contextmanager

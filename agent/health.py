@@ -10,7 +10,7 @@ from typing import Any
 from probes import metrics
 from probes.ports import Clock, PingWindow
 from probes.protocols.icmp import IcmpEngine
-from probes.protocols.ping_health import Doubt
+from probes.protocols.icmp.health import Doubt
 from probes.results import Distribution, Reading
 
 log = logging.getLogger(__name__)

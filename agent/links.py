@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from agent.diagnosis import Topology
+from agent.diagnosis import Exit, Topology
 from probes import quality
 from probes.model import Link, Province
 from probes.ports import PingFigures
-from probes.results import TargetState
+from probes.results import Reason, TargetState
 
 AT_ONCE = 32
 """Links whose figures are computed before other work gets its turn: about 3 ms."""
@@ -19,18 +19,29 @@ UNOBSERVED = "unobserved"
 RTTS = ("min", "mean", "p95", "p99", "max")
 
 
+class Known(Protocol):
+    """What the monitor knows: see there."""
+
+    def state(self, target: str) -> TargetState: ...
+    def reason(self, target: str) -> Reason | None: ...
+    def router_says(self, way: Exit) -> tuple[bool | None, bool | None]: ...
+
+
 async def told(
     province: Province,
     topology: Topology,
-    state: Callable[[str], TargetState],
+    known: Known,
     figures: Callable[[str], PingFigures | None],
 ) -> dict[str, Any]:
     """All links as JSON-ready data, unobserved ones included; times in seconds, null where nothing was measured."""
     rows: list[dict[str, Any]] = []
     for commune in province.communes:
-        targets = {link.id: link.target for link in topology.communes[commune.code].links}
+        site = topology.communes[commune.code]
+        targets = {link.id: link.target for link in site.links}
+        ways = {way.link: way for way in site.exits}
         for link in commune.links:
-            rows.append(_row(commune.code, link, targets.get(link.id), state, figures))
+            row = _row(commune.code, link, targets.get(link.id), known, figures)
+            rows.append(row | _way(ways[link.id], known) if link.id in ways else row)
             if len(rows) % AT_ONCE == 0:
                 await asyncio.sleep(0)
     return {"province": province.province, "links": rows}
@@ -40,15 +51,21 @@ def _row(
     commune: str,
     link: Link,
     target: str | None,
-    state: Callable[[str], TargetState],
+    known: Known,
     figures: Callable[[str], PingFigures | None],
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"commune": commune, "link": link.id, "role": link.role, "medium": link.medium}
     if target is None:
         return row | {"state": UNOBSERVED}
-    row |= {"state": state(target), "target": target, "address": link.address}
+    row |= {"state": known.state(target), "reason": known.reason(target), "target": target, "address": link.address}
     seen = figures(target)
     return row if seen is None else row | _measured(seen)
+
+
+def _way(way: Exit, known: Known) -> dict[str, Any]:
+    """What the router says of it; null where it does not tell."""
+    up, carries = known.router_says(way)
+    return {"interface": way.interface, "interface_up": up, "carries": carries}
 
 
 def _measured(seen: PingFigures) -> dict[str, Any]:

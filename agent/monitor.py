@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from agent import diagnosis
 from agent.accounts import Accounts
 from agent.calendar import Calendar
-from agent.diagnosis import Change, Memory, Outcome, Topology, Verdict
+from agent.diagnosis import Change, Exit, Memory, Outcome, Topology, Verdict, View
 from agent.series import SeriesTable
 from agent.state import Fold, fold
 from probes import metrics, units
 from probes.model import Province, Service
 from probes.ports import Clock
-from probes.results import NOT_CONNECTED, Cause, CommuneState, Overlay, Reading, Result, RootKind, Target, TargetState
+from probes.results import (
+    NOT_CONNECTED,
+    Cause,
+    CommuneState,
+    Overlay,
+    Reading,
+    Reason,
+    Result,
+    RootKind,
+    Target,
+    TargetState,
+)
 
 log = logging.getLogger(__name__)
 
 DOWN_CAUSES = (Cause.POWER, Cause.TRUNK, Cause.LINK, Cause.SIGNAL, Cause.DEVICE, Cause.UNEXPLAINED)
 """Causes of a dark commune, pre-created for its incident, so that a revision never removes a series."""
+
+
+WAYS = (metrics.INTERFACE_OPER_UP, metrics.DEFAULT_ROUTE_METRIC)
+"""What the diagnosis wants to know of each interface of a router."""
 
 
 class Monitor:
@@ -41,6 +56,7 @@ class Monitor:
         self._folds: dict[str, Fold] = {}
         self._results: dict[str, dict[str, int]] = {}
         self._changes: list[Change] = []
+        self._routers = topology.routers()
         self._accounts = Accounts()
         self._shown_incidents: set[str] = set()
         self._shown_verdicts: dict[str, Verdict] = {}
@@ -65,6 +81,7 @@ class Monitor:
             self._table.drop(_cells(commune, overlay))
             self._shown_cells.remove((commune, overlay))
         self._province, self._topology = province, topology
+        self._routers = topology.routers()
         self.calendar = calendar or Calendar(province)
         self._describe()
 
@@ -92,6 +109,7 @@ class Monitor:
                 answered=result.grade in {TargetState.UP, TargetState.DEGRADED},
                 reason=result.reason,
                 values={reading.family.name: reading.value for reading in result.readings if not reading.labels},
+                by_interface=_by_interface(result.readings) if target.id in self._routers else {},
             )
         )
         if after.state is not before.state:
@@ -120,6 +138,17 @@ class Monitor:
     def state(self, target: str) -> TargetState:
         """The damped state of a target; unknown where none of its beats has settled it."""
         return self._folds.get(target, Fold()).state
+
+    def reason(self, target: str) -> Reason | None:
+        """What makes a target degraded or down."""
+        seen = self._memory.targets.get(target)
+        if seen is None or seen.state in {TargetState.UP, TargetState.UNKNOWN}:
+            return None
+        return seen.degraded_by if seen.state is TargetState.DEGRADED else seen.reason
+
+    def router_says(self, way: Exit) -> tuple[bool | None, bool | None]:
+        """Whether a link's interface is up, and whether the router sends by it; none where it does not tell."""
+        return diagnosis.router_says(View(self._topology, self._memory.targets, self._clock.monotonic()), way)
 
     def wall(self, monotonic: float) -> float:
         """A monotonic moment as seconds since 1970, for display."""
@@ -237,6 +266,15 @@ class Monitor:
 def _cells(commune: str, overlay: Overlay) -> str:
     """The owner of a commune's cells of seconds under one overlay."""
     return f"seconds/{commune}/{overlay}"
+
+
+def _by_interface(readings: Iterable[Reading]) -> dict[str, dict[str, float]]:
+    """What tells which interface of a router carries: family -> interface -> value."""
+    found: dict[str, dict[str, float]] = {}
+    for reading in readings:
+        if reading.family in WAYS:
+            found.setdefault(reading.family.name, {})[reading.labels[0]] = reading.value
+    return found
 
 
 def _nobody(_: Target, __: TargetState) -> None:

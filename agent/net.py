@@ -12,7 +12,7 @@ from importlib.metadata import version
 import aiohttp
 
 from agent.errors import Unusable
-from probes.ports import Clock
+from probes.ports import Clock, Names, Net, Pings, Snmp
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.names import HostNames
@@ -43,6 +43,22 @@ class OpenNet:
     pings: IcmpEngine
     snmp: SnmpSessions
     http: aiohttp.ClientSession
+
+
+@dataclass(frozen=True)
+class _Through:
+    """See `through`."""
+
+    clock: Clock
+    names: Names
+    pings: Pings
+    snmp: Snmp
+    http: aiohttp.ClientSession
+
+
+def through(net: Net, snmp: Snmp) -> Net:
+    """The same, but SNMP goes through `snmp`."""
+    return _Through(net.clock, net.names, net.pings, snmp, net.http)
 
 
 def resolvers() -> ThreadPoolExecutor:

@@ -22,6 +22,8 @@ Auth = Callable[[Service], HttpAuth | None]
 GROUPS: Mapping[str, tuple[str, ...]] = {"ups": ("system", "ups")}
 """SNMP groups by device role; every other role answers for its interfaces."""
 OTHER_GROUPS = ("system", "interfaces")
+ROUTES = ("routes",)
+"""Asked of routers as well whose interfaces the inventory names, as far as they tell."""
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -65,6 +67,7 @@ def _of_commune(province: Province, commune: Commune, ask: Ask, auth: Auth, libr
         if link.address is not None:
             labels = {"commune": commune.code, "link": link.id, "medium": link.medium}
             yield _ping(province.timings, _link(commune.code, link.id), link.address, link.probing, **labels)
+    routers = {commune.router_of(link) for link in commune.links}
     for device in commune.devices:
         name = _device(commune.code, device.id)
         groups = GROUPS.get(device.role, OTHER_GROUPS)
@@ -73,6 +76,7 @@ def _of_commune(province: Province, commune: Commune, ask: Ask, auth: Auth, libr
             {
                 "agent": ask(device),
                 "groups": groups,
+                "extras": ROUTES if device.id in routers else (),
                 "profiles": profiles,
                 "recognise": True,
                 "library": library,
@@ -120,6 +124,7 @@ def _topology(province: Province) -> diagnosis.Topology:
                     diagnosis.Device(device.id, _device(commune.code, device.id)) for device in commune.devices
                 ),
                 services=tuple(_service(service.id, commune.code) for service in commune.services if service.connected),
+                exits=tuple(_exits(commune)),
             )
             for commune in province.communes
         },
@@ -137,6 +142,13 @@ def _topology(province: Province) -> diagnosis.Topology:
         rise=province.timings.rise,
         recovery_hold_s=province.timings.recovery_hold_s,
     )
+
+
+def _exits(commune: Commune) -> Iterator[diagnosis.Exit]:
+    for link in commune.links:
+        router = commune.router_of(link)
+        if router is not None and link.interface is not None:
+            yield diagnosis.Exit(link.id, link.role, _device(commune.code, router), link.interface)
 
 
 def _trunk(trunk: str) -> str:

@@ -1,8 +1,10 @@
 """The diagnosis: from memory and changes to new memory, verdicts and incidents. Pure: no clock, no I/O."""
 
+from agent.diagnosis.degraded import router_says
 from agent.diagnosis.facts import (
     Change,
     Device,
+    Exit,
     Link,
     Memory,
     Overlays,
@@ -14,9 +16,10 @@ from agent.diagnosis.facts import (
     Trunk,
 )
 from agent.diagnosis.outcome import Evidence, Incident, Outcome, Transition, Verdict
+from agent.diagnosis.rules import View
 from agent.diagnosis.step import step
 
 __all__ = [
-    "Change", "Device", "Evidence", "Incident", "Link", "Memory", "Outcome", "Overlays", "PlannedCut", "Seen",
-    "Service", "Site", "Topology", "Transition", "Trunk", "Verdict", "step",
+    "Change", "Device", "Evidence", "Exit", "Incident", "Link", "Memory", "Outcome", "Overlays", "PlannedCut", "Seen",
+    "Service", "Site", "Topology", "Transition", "Trunk", "Verdict", "View", "router_says", "step",
 ]  # fmt: skip

@@ -28,6 +28,16 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Exit:
+    """The interface by which a commune's router, a device by its target, sends over a link, pinged or not."""
+
+    link: str
+    role: LinkRole
+    target: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A commune as the diagnosis sees it."""
 
@@ -36,6 +46,7 @@ class Site:
     devices: tuple[Device, ...] = ()
     services: tuple[str, ...] = ()
     """Targets of the services inside the commune."""
+    exits: tuple[Exit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,10 @@ class Topology:
         """The targets of all links and trunks."""
         links = (link.target for site in self.communes.values() for link in site.links)
         return (*links, *(trunk.target for trunk in self.trunks.values() if trunk.target is not None))
+
+    def routers(self) -> set[str]:
+        """The targets of the devices whose interfaces tell which link carries."""
+        return {way.target for site in self.communes.values() for way in site.exits}
 
     def targets(self) -> set[str]:
         """Every target that the topology speaks of."""
@@ -127,12 +142,15 @@ class Change:
     answered: bool
     reason: Reason | None = None
     values: Mapping[str, float] = field(default_factory=dict)
+    by_interface: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of a router that tells which link carries: metric family -> interface -> value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is remembered of one target; `readings` maps a family to (value, time) of its latest reading.
 
+    `by_interface` maps a family to (values by interface, time) likewise.
     `first_at` is when it was first heard of, `answered_at` when it last answered, none if it never did.
     """
 
@@ -147,6 +165,7 @@ class Seen:
     readings: Mapping[str, tuple[float, float]]
     degraded_by: Reason | None = None
     """Why its latest beat that was answered badly did not pass: a beat that passes does not yet end the state."""
+    by_interface: Mapping[str, tuple[Mapping[str, float], float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

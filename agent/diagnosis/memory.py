@@ -57,6 +57,8 @@ def take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, 
         seen = targets.get(change.target)
         readings = dict(seen.readings) if seen else {}
         readings.update({family: (value, change.at) for family, value in change.values.items()})
+        by_interface = dict(seen.by_interface) if seen else {}
+        by_interface.update({family: (values, change.at) for family, values in change.by_interface.items()})
         answered_before = seen.answered_at if seen else None
         targets[change.target] = Seen(
             first_at=seen.first_at if seen else change.at,
@@ -69,5 +71,6 @@ def take_in(before: Mapping[str, Seen], changes: Iterable[Change]) -> dict[str, 
             reason=change.reason,
             readings=readings,
             degraded_by=change.reason if change.reason in DEGRADING else seen.degraded_by if seen else None,
+            by_interface=by_interface,
         )
     return targets

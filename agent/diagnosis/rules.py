@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from agent.diagnosis.facts import Device, Link, Overlays, Seen, Topology
 from agent.diagnosis.outcome import Evidence, Verdict
-from probes import metrics, quality
+from probes import metrics
 from probes.results import BLAMELESS, Cause, CommuneState, Reason, TargetState
 
 READINGS = {
@@ -236,78 +236,3 @@ def power_or_link(view: View, since: float, words: Mapping[str, tuple[float, flo
         return Cause.LINK, Evidence("battery_left", f"on battery, but {charge:.0%} charged with {runtime:.0f} s left")
     at_charge = "" if charge is None else f" at {charge:.0%} charge"
     return Cause.POWER, Evidence("on_battery", f"the UPS was on battery{at_charge} before the silence")
-
-
-def degradations(view: View, commune: str) -> list[tuple[Cause, Evidence]]:
-    """Everything that is wrong with a commune that is not dark."""
-    site = view.topology.communes[commune]
-    found: list[tuple[Cause, Evidence]] = []
-    for link in site.links:
-        seen = view.targets.get(link.target)
-        if seen and seen.state is TargetState.DEGRADED:
-            cause = _weakness(seen)
-            found.append((cause, Evidence(f"link_{cause}", f"link {link.id} is degraded: {cause}")))
-    found += _redundancy(view, site.links)
-    links = view.observed(site.links)
-    if links and all(link.state is TargetState.DOWN for link in links):
-        found = [(Cause.LOSS, Evidence("pings_lost", "no ping is answered, yet its devices answer"))]
-    for device in site.devices:
-        seen = view.targets.get(device.target)
-        reading = seen.readings.get(metrics.UPS_ON_BATTERY.name) if seen else None
-        if seen and seen.answered and reading and reading[0] and reading[1] == seen.at:  # read in this very beat
-            found.append((Cause.ON_BATTERY, Evidence("ups_on_battery", f"{device.id} feeds its load from the battery")))
-        if seen and seen.state is TargetState.DOWN and _missed_while_linked(view, seen, links):
-            found.append((Cause.DEVICE, Evidence("device_down", f"{device.id} does not answer while the link does")))
-    for target in site.services:
-        seen = view.targets.get(target)
-        if seen and seen.state is TargetState.DOWN and _missed_while_linked(view, seen, links):
-            name = target.rpartition("/")[2]
-            found.append((Cause.SERVICE, Evidence("service_down", f"{name} does not answer while the link does")))
-    return found
-
-
-def _weakness(link: Seen) -> Cause:
-    """What makes a link degraded; where only all of it together does, that without which a meeting gained most."""
-    if link.degraded_by is not Reason.QUALITY:
-        return _WEAKNESSES.get(link.degraded_by, Cause.LOSS) if link.degraded_by else Cause.LOSS
-    families = (metrics.LINK_RTT_MEAN, metrics.LINK_JITTER, metrics.LINK_LOSS)
-    rtt_s, jitter_s, loss = (link.readings.get(family.name, (0.0, 0.0))[0] for family in families)
-    without = {
-        Cause.LOSS: quality.r_factors(rtt_s, jitter_s, 0.0)["g107"],
-        Cause.LATENCY: quality.r_factors(0.0, jitter_s, loss)["g107"],
-        Cause.JITTER: quality.r_factors(rtt_s, 0.0, loss)["g107"],
-    }
-    return max(without, key=lambda cause: without[cause])
-
-
-_WEAKNESSES: Mapping[Reason, Cause] = {Reason.LATENCY: Cause.LATENCY, Reason.JITTER: Cause.JITTER}
-
-
-def _missed_while_linked(view: View, missing: Seen, links: Iterable[Seen]) -> bool:
-    """Whether a device or service left a beat unanswered that lay wholly within the time that a link has answered.
-
-    Reason: they beat more rarely than links; at an outage's beginning they may be found down first, at its end last.
-    """
-    alive = [link.since for link in links if link.answered and link.state is not TargetState.DOWN]
-    if not alive or missing.answered:
-        return False
-    since = max(min(alive), view.seeing_since or 0.0)
-    return missing.at > since + 2 * view.topology.link_beat_s
-
-
-def _redundancy(view: View, links: Iterable[Link]) -> list[tuple[Cause, Evidence]]:
-    """A commune that lives on one of its links only: on backup, or with its backup lost.
-
-    The one it lives on must answer now: links that die together are found down a beat apart, and that is no failover.
-    """
-    if not any(link.target in view.targets and not view.silent(link.target) for link in links):
-        return []
-    found = []
-    for role, cause, means in (
-        ("primary", Cause.ON_BACKUP, "the backup carries"),
-        ("backup", Cause.BACKUP_LOST, "nothing would carry if the primary failed"),
-    ):
-        down = [link.id for link in links if link.role == role and view.down(link.target)]
-        if down:
-            found.append((cause, Evidence(cause, f"{', '.join(down)} is down, {means}")))
-    return found

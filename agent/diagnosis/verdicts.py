@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agent.diagnosis import rules
+from agent.diagnosis import degraded, rules
 from agent.diagnosis.incidents import is_own
 from agent.diagnosis.outcome import Evidence, Incident, Verdict
 from agent.diagnosis.rules import View
@@ -29,12 +29,12 @@ def verdict_on(
         return _dark(view, commune, dark[commune], announced.get(commune), failing, incidents, words)
     site = view.topology.communes[commune]
     seen = [view.targets[link.target] for link in site.links if link.target in view.targets]
-    if all(link.state is TargetState.UNKNOWN for link in seen):
+    if all(link.state is TargetState.UNKNOWN for link in seen) and not any(degraded.routed_to_backup(view, site)):
         if any(link.reason is Reason.DNS_ERROR for link in seen):
             text = "the host name of its link does not resolve; is it right, does the resolver answer?"
             return Verdict(CommuneState.UNKNOWN, evidence=(Evidence("not_resolved", text),))
         return Verdict(CommuneState.UNKNOWN, evidence=(Evidence("not_seen", "no link of it has been judged yet"),))
-    found = rules.degradations(view, commune)
+    found = degraded.degradations(view, commune)
     if found:
         causes = tuple(dict.fromkeys(cause for cause, _ in found))
         return Verdict(CommuneState.DEGRADED, causes, evidence=tuple(evidence for _, evidence in found))

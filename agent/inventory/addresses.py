@@ -13,7 +13,7 @@ from agent.inventory.references import Where
 from agent.inventory.templates import Draft, Item, Problem, items
 from probes.model import LATENCY_S, PREFIX, TIMING_PROFILES, Host, Timings, is_address, prefix_network
 from probes.ports import PingOptions
-from probes.protocols.ping_budget import DAY_S, PACED_SHARE, pace, round_trip_bytes
+from probes.protocols.icmp.budget import DAY_S, PACED_SHARE, pace, round_trip_bytes
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _HOST: TypeAdapter[str] = TypeAdapter(Host)

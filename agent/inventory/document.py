@@ -118,6 +118,8 @@ def read(path: Path) -> Document:
         data = builder.build(root, ())
     except yaml.MarkedYAMLError as error:
         line, problem = syntax.told(text, error)
+        if "nesting depth" in (error.problem or ""):  # libyaml's own limit, which its parser may reach ahead of ours
+            raise _too_deep(path, line) from None
         raise InventoryError([f"{path}:{line + 1}: {problem}"]) from None
     except yaml.reader.ReaderError as error:
         line = text.partition(chr(error.character))[0].count("\n") + 1

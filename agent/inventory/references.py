@@ -39,6 +39,7 @@ def reference_problems(draft: Draft, where: Where) -> Iterator[Problem]:
         yield from _dangling((*place, "trunk"), commune.get("trunk"), trunks, "trunk")
         for part in PARTS:
             yield from _twice((*place, part), [identity(part, item) for item in items(commune, part)], where, "id")
+        yield from _interfaces(commune, place, where)
         without = commune.get("without")
         yield from _twice((*place, "without"), without if isinstance(without, list) else (), where)
     yield from _credentials(draft)
@@ -48,6 +49,44 @@ def reference_problems(draft: Draft, where: Where) -> Iterator[Problem]:
         if isinstance(data.get(part), list):
             yield from _twice((part,), [_spelled_once(address) for address in data[part]], where)
     yield from _concerned(data)
+
+
+def _interfaces(commune: Mapping[str, Any], place: Place, where: Where) -> Iterator[Problem]:
+    """By which interface of which router each link leaves."""
+    devices = ((device.get("id"), device.get("role")) for device in items(commune, "devices"))
+    roles = {name: role for name, role in devices if isinstance(name, str)}
+    routers = [name for name, role in roles.items() if role == "router"]
+    first: dict[tuple[str, str], Place] = {}
+    for number, link in enumerate(items(commune, "links")):
+        here: Place = (*place, "links", number)
+        device, interface = link.get("device"), link.get("interface")
+        if device is not None and not isinstance(device, str):
+            continue  # the model says it
+        if device is not None:
+            if roles.get(device) == "ups":
+                yield (*here, "device"), f"{device!r} is a UPS; name the router that the link leaves by"
+            else:
+                others = [name for name, role in roles.items() if role != "ups"]
+                yield from _dangling((*here, "device"), device, others, "device")
+        if not isinstance(interface, str):
+            if device is not None:
+                yield (*here, "device"), "says nothing without `interface`: add that, or take it out"
+            continue
+        if device is None and len(routers) != 1:
+            listed = ", ".join(routers)
+            yield (
+                (*here, "interface"),
+                f"of which router? the commune has {listed}: name one as `device`"
+                if routers
+                else "of which router? add one to the commune's devices (role router), or name another as `device`",
+            )
+            continue
+        before = first.setdefault((device or routers[0], interface), (*here, "interface"))
+        if before != (*here, "interface"):
+            yield (
+                (*here, "interface"),
+                f"{interface!r} is given twice, first at {where(before)}; each link leaves by one of its own",
+            )
 
 
 def _named(data: Mapping[str, Any], part: str) -> list[object]:

@@ -156,7 +156,7 @@ class _Site:
         taken: set[int] = set()
         for number, theirs in enumerate(items(self._class, part)):
             name = identity(part, theirs)
-            if name in left_out:
+            if isinstance(name, str) and name in left_out:
                 continue
             place: Place = (*self._place, part, len(merged))
             self._draft.sources[place] = ("site_classes", self._class_name, part, number)

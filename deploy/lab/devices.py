@@ -26,12 +26,14 @@ _SYSTEM = oid("1.3.6.1.2.1.1")  # RFC 3418
 _IF_NUMBER = oid("1.3.6.1.2.1.2.1.0")  # RFC 2863
 _IF_ENTRY = oid("1.3.6.1.2.1.2.2.1")
 _IF_X_ENTRY = oid("1.3.6.1.2.1.31.1.1.1")
+_IP_CIDR_ROUTE = oid("1.3.6.1.2.1.4.24.4.1")  # RFC 2096
 _UPS = oid("1.3.6.1.2.1.33.1")  # RFC 1628
 _MIKROTIK_LTE = oid("1.3.6.1.4.1.14988.1.1.16.1.1")  # MIKROTIK-MIB, mtxrLTEModemTable
 _OBJECT_ID = {"router": "1.3.6.1.4.1.14988.1", "ups": "1.3.6.1.2.1.33"}
 _DESCRIPTION = {"router": "RouterOS RB5009 (lienxa lab)", "ups": "UPS 1500 VA (lienxa lab)"}
 _ETHERNET, _BRIDGE, _WWAN = 6, 209, 243  # IANAifType-MIB
 _UP, _DOWN = 1, 2
+_REMOTE = 4  # ipCidrRouteType
 _NORMAL, _LOW, _DEPLETED = 2, 3, 4  # upsBatteryStatus
 _FROM_MAINS, _FROM_BATTERY = 3, 5  # upsOutputSource
 _MAINS_V, _MAINS_HZ = 220, 50
@@ -106,7 +108,22 @@ def _router(commune: Commune, around: Surroundings) -> dict[Oid, Read]:
             interfaces.append(_Interface(4, "lte1", _WWAN, 150, 1_200, link.id))
             objects = _signal(4, zlib.crc32(commune.code.encode()))
             break
-    return _interfaces(interfaces, around) | objects
+    return _interfaces(interfaces, around) | _default_routes(interfaces, around) | objects
+
+
+def _default_routes(interfaces: list[_Interface], around: Surroundings) -> dict[Oid, Read]:
+    """ipCidrRouteTable: 0.0.0.0/0 by each link that works, the earlier interface preferred."""
+    objects: dict[Oid, Read] = {}
+    for each in interfaces:
+        if each.link is not None:
+            index = (*(0,) * 9, 192, 0, 2, each.index)  # destination, mask, type of service, next hop
+            for column, value in ((5, each.index), (6, _REMOTE), (11, each.index)):
+                objects[*_IP_CIDR_ROUTE, column, *index] = _while_it_works(each.link, value, around)
+    return objects
+
+
+def _while_it_works(link: str, value: int, around: Surroundings) -> Read:
+    return lambda: Integer32(value) if around.link_works(link) else None
 
 
 def _interfaces(interfaces: list[_Interface], around: Surroundings) -> dict[Oid, Read]:

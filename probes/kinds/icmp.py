@@ -23,10 +23,10 @@ from probes.ports import (
     PingWindow,
 )
 from probes.protocols import tcp
-from probes.protocols.ping_budget import Spent, pace, round_trip_bytes
-from probes.protocols.ping_limits import Course, Limits
-from probes.protocols.ping_series import percentile
-from probes.results import Beat, Distribution, Reading, Reason, Result
+from probes.protocols.icmp.budget import Spent, pace, round_trip_bytes
+from probes.protocols.icmp.limits import Course, Limits
+from probes.protocols.icmp.series import percentile
+from probes.results import DEGRADING, Beat, Distribution, Reading, Reason, Result
 
 LONGEST_CONNECT_S, SHORTEST_CONNECT_S = 3.0, 1.0
 """How long the TCP fall-back may take: half a beat within these. A SYN is repeated after one second (RFC 6298)."""
@@ -111,10 +111,10 @@ async def check(settings: IcmpSettings, net: Net, beat: Beat) -> Result:
         options=settings.options,
     )
     memory.spent.pinged(window, bytes_each)
-    reason, detail = _judge(settings, window, memory.course, once=not beat.continuous)
+    reasons, detail = _judge(settings, window, memory.course, once=not beat.continuous)
     readings = _counted(window)
     connected_s = None
-    if reason in {Reason.TIMEOUT, Reason.UNREACHABLE} and settings.tcp_port is not None:
+    if {Reason.TIMEOUT, Reason.UNREACHABLE}.intersection(reasons) and settings.tcp_port is not None:
         memory.spent.connected()
         connected_s, words = await _connect(address, settings.tcp_port, settings.source, net, beat)
         detail = f"{detail}; {words}"
@@ -122,10 +122,11 @@ async def check(settings: IcmpSettings, net: Net, beat: Beat) -> Result:
         readings += _measured(window)
     else:  # what pings say of loss and latency is the filter's
         memory.course.alive()
-        reason = Reason.LATENCY if connected_s > settings.latency_s else None
+        reasons = (Reason.LATENCY,) if connected_s > settings.latency_s else ()
         readings += (Reading(metrics.PROBE_DURATION, connected_s, ("connect",)),)
+    readings += tuple(Reading(metrics.LINK_DEGRADED, 1.0, (reason,)) for reason in reasons if reason in DEGRADING)
     return Result(
-        reason=reason,
+        reason=reasons[0] if reasons else None,
         readings=(*readings, *_costs(settings, memory.spent)),
         distributions=(Distribution(metrics.LINK_RTT, window.rtt_counts, window.rtt_sum_s),),
         detail=detail,
@@ -133,20 +134,20 @@ async def check(settings: IcmpSettings, net: Net, beat: Beat) -> Result:
     )
 
 
-def _judge(settings: IcmpSettings, window: PingWindow, course: Course, *, once: bool) -> tuple[Reason | None, str]:
-    """Why the closing window does not pass, and in words."""
+def _judge(settings: IcmpSettings, window: PingWindow, course: Course, *, once: bool) -> tuple[tuple[Reason, ...], str]:
+    """Why the closing window does not pass, worst first, and in words."""
     if window.suspect is not None:
-        return Reason.SUSPECT, window.suspect
+        return (Reason.SUSPECT,), window.suspect
     if not window.sent:
-        return Reason.SUSPECT, window.send_error or "no request has got its fate yet"
+        return (Reason.SUSPECT,), window.send_error or "no request has got its fate yet"
     course.take(window)
     counted = f"{window.received} of {window.sent} answered"
     if not window.received:
         if window.errors:
-            return Reason.UNREACHABLE, f"{counted}; {_error(window)}, says {window.error_hop}"
-        return Reason.TIMEOUT, counted
+            return (Reason.UNREACHABLE,), f"{counted}; {_error(window)}, says {window.error_hop}"
+        return (Reason.TIMEOUT,), counted
     beyond = course.judge(window, settings.limits, once=once)
-    return (beyond[0][0] if beyond else None), "; ".join([counted, *(words for _, words in beyond)])
+    return tuple(reason for reason, _ in beyond), "; ".join([counted, *(words for _, words in beyond)])
 
 
 async def _connect(address: str, port: int, source: str | None, net: Net, beat: Beat) -> tuple[float | None, str]:

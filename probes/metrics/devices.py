@@ -105,6 +105,14 @@ DEVICE_BEYOND_LIMIT = declare(
     DEVICE,
     ("reading", "state"),
 )
+DEFAULT_ROUTE_METRIC = declare(
+    "device_default_route_metric",
+    "gauge",
+    "count",
+    "Metric of the router's IPv4 default route by each interface that has one: the lowest carries.",
+    DEVICE,
+    ("interface",),
+)
 INTERFACE_ADMIN_UP = declare("interface_admin_up", "gauge", "flag", "ifAdminStatus is up.", DEVICE, ("interface",))
 INTERFACE_OPER_UP = declare(
     "interface_oper_up", "gauge", "flag", "ifOperStatus is up or dormant.", DEVICE, ("interface",)

@@ -19,6 +19,14 @@ LINK_RTT_P95 = declare("link_rtt_p95_seconds", "gauge", "seconds", "95th percent
 LINK_RTT_P99 = declare("link_rtt_p99_seconds", "gauge", "seconds", "99th percentile of the last 60 s.", LINK)
 LINK_JITTER = declare("link_jitter_seconds", "gauge", "seconds", "Jitter of RFC 3550 over the last 60 s.", LINK)
 LINK_LOSS = declare("link_loss_ratio", "gauge", "ratio", "Share of the last 60 s of requests that were lost.", LINK)
+LINK_DEGRADED = declare(
+    "link_degraded",
+    "gauge",
+    "flag",
+    "What is beyond its threshold: loss, latency, jitter, or quality, the mean opinion score; 1 while it holds.",
+    LINK,
+    ("reason",),
+)
 
 LINK_R_FACTOR = declare(
     "link_r_factor",

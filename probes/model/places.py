@@ -95,6 +95,11 @@ class Link(Settings):
     """What is pinged at the far end, an IP address or a host name; a link without one is shown as not observed."""
     thresholds: Thresholds = Thresholds()
     """From where on this link counts as degraded, if not as its class or medium says."""
+    interface: Text | None = Field(None, examples=["ether1"])
+    """By which of its interfaces the commune's router sends over this link, in the router's own words. Where that port
+    is down, or the default route is, tells whether the commune lives on its backup, even without an `address` here."""
+    device: Identifier | None = Field(None, examples=["router"])
+    """Whose interface that is, by its id; the commune's only router where it is left out."""
     source: IpAddress | None = Field(None, examples=["10.4.250.2"])
     """Address of this machine to probe from, where that decides which way is taken; the routing table chooses else."""
     tcp_port: Port | None = Field(None, examples=[443])
@@ -206,6 +211,13 @@ class Commune(Settings):
     """Who can look on site."""
     identification_code: Text | None = Field(None, examples=["H14.27"])
     """The level 2 code that electronic documents are addressed with."""
+
+    def router_of(self, link: Link) -> str | None:
+        """The device, by its id, whose interface a link leaves by; none where the link names no interface."""
+        if link.interface is None:
+            return None
+        routers = [device.id for device in self.devices if device.role == "router"]
+        return link.device or (routers[0] if len(routers) == 1 else None)
 
 
 class Trunk(Settings):

@@ -50,7 +50,7 @@ class Library:
 
     digest: str
     profiles: Mapping[str, Profile] = field(repr=False, compare=False)
-    _plans: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Plan] = field(
+    _plans: dict[tuple[tuple[str, ...], tuple[str, ...], bool, tuple[str, ...]], Plan] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -84,19 +84,22 @@ class Library:
             found.append(((-length, match.probe is None, match.description is None, profile.id), profile))
         return [profile for _, profile in sorted(found, key=lambda item: item[0])]
 
-    def plan(self, groups: Sequence[str], profiles: Sequence[str] = (), *, whole: bool = False) -> Plan:
+    def plan(
+        self, groups: Sequence[str], profiles: Sequence[str] = (), *, whole: bool = False, extras: Sequence[str] = ()
+    ) -> Plan:
         """What is asked of a device.
 
         `groups` are demanded, in the way of a profile that has one of the name, else in the general way; with `whole`
-        what else a general profile has comes with it. Raises KeyError for a name that no profile has.
+        what else a general profile has comes with it. `extras` are groups that may be missing. Raises KeyError for a
+        name that no profile has.
         """
-        key = (tuple(groups), tuple(profiles), whole)
+        key = (tuple(groups), tuple(profiles), whole, tuple(extras))
         made = self._plans.get(key)
         if made is None:
             made = self._plans[key] = self._plan(*key)
         return made
 
-    def _plan(self, groups: tuple[str, ...], profiles: tuple[str, ...], whole: bool) -> Plan:
+    def _plan(self, groups: tuple[str, ...], profiles: tuple[str, ...], whole: bool, extras: tuple[str, ...]) -> Plan:
         own: dict[str, Group] = {}
         for name in profiles:
             profile = self.profiles[name]
@@ -108,6 +111,8 @@ class Library:
                 if profile.match is None and any(group.name in groups for group in profile.groups):
                     for group in profile.groups:
                         own.setdefault(group.name, group)
+        for name in extras:
+            own.setdefault(name, general[name])
         chosen = {name: (own.get(name) or general[name], True) for name in groups}
         chosen |= {name: (group, False) for name, group in own.items() if name not in chosen}
         asked = [Asked(compiled(group), demanded) for group, demanded in chosen.values()]

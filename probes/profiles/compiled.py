@@ -68,6 +68,14 @@ class CompiledTable:
 
     names: tuple[tuple[str, Callable[[Raw], str]], ...]
     """Columns with the rows' names, and how they are read; without any, rows are named by their index."""
+    within: str
+    """A beginning of the index, with the dot before it; empty where all rows are read."""
+    lookup: tuple[tuple[str, Callable[[Raw], str]], ...]
+    """Columns of another table that hold the names of what `names` tells a row of."""
+    next_hop: tuple[str, str] | None
+    """Columns with the row and the mask of the device's own addresses."""
+    otherwise: bool
+    """Asked only where the tables before it have said nothing."""
     prefix: str
     signs: tuple[tuple[str, bool], ...]
     """Scalars, and whether only their fall counts."""
@@ -110,7 +118,8 @@ def compiled(group: Group) -> CompiledGroup:
         oids += [oid for oid, _ in table.signs]
         oids += [table.up_to.oid] if table.up_to else []
     families = [column.family.name for column in scalars]
-    families += [name for table in tables for name in {column.family.name for column in table.columns}]
+    own = (table for table in tables if not table.otherwise)
+    families += [name for table in own for name in {column.family.name for column in table.columns}]
     return CompiledGroup(
         name=group.name,
         big=group.big,
@@ -125,9 +134,12 @@ def compiled(group: Group) -> CompiledGroup:
 
 def _table(table: Table) -> CompiledTable:
     columns = () if table.names is None or table.names == "index" else table.names
-    names = tuple((item.oid, label_reader(item.values, item.pattern, item.absent)) for item in columns)
     return CompiledTable(
-        names=names,
+        names=_texts(columns),
+        within=f".{table.within}" if table.within else "",
+        lookup=_texts(table.lookup),
+        next_hop=(table.next_hop.interface.oid, table.next_hop.mask.oid) if table.next_hop else None,
+        otherwise=table.otherwise,
         prefix=f"{table.prefix} " if table.prefix else "",
         signs=tuple((sign.oid, sign.falls) for sign in table.signs),
         limit=table.limit,
@@ -135,6 +147,10 @@ def _table(table: Table) -> CompiledTable:
         where=_filter(table.where),
         columns=tuple(_column(column) for column in table.columns),
     )
+
+
+def _texts(columns: Sequence[Object]) -> tuple[tuple[str, Callable[[Raw], str]], ...]:
+    return tuple((item.oid, label_reader(item.values, item.pattern, item.absent)) for item in columns)
 
 
 def _column(fed: Fed) -> Column:

@@ -152,7 +152,7 @@ class Reading(_Reader):
     labels: Mapping[str, str | Object] = Field(default_factory=dict)
     """The family's own labels: a fixed text, or an object. A row's name stands for the one that is left out."""
     reduce: Reduce | None = None
-    """How the rows of a table become one value, for a family without labels of its own."""
+    """How the rows of a table become one value; where the family has labels of its own, those rows that share them."""
     where: Where | None = None
     decimals: Decimals | None = None
     zero_needs: FamilyName | None = None
@@ -188,11 +188,27 @@ class Change(Object):
     """Only if it falls, as the uptime does after a restart; else at any change."""
 
 
+class NextHop(Settings):
+    """Columns of the device's own IPv4 addresses (ipAddrTable), by which it is found how it reaches another."""
+
+    interface: Object
+    mask: Object
+
+
 class Table(Settings):
     """Rows of a table. Which there are is remembered, and values are asked by index."""
 
     names: Literal["index"] | Annotated[Several[Object], Field(min_length=1)] | None = None
     """What rows are called: the first of these columns that has any text, or their index. Equal names get the index."""
+    within: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")] | None = None
+    """How the index of rows begins that are read at all: `0.0.0.0` of a table of routes."""
+    lookup: Several[Object] = ()
+    """Columns of another table, where `names` only tells a row of that: ifName, for an ifIndex. The first that has any
+    text is the name; several rows may have the same. Such rows are learnt in each beat: they may point elsewhere."""
+    next_hop: NextHop | None = None
+    """For `lookup` where `names` tells no row: the index ends in an address, that of a next hop."""
+    otherwise: bool = False
+    """Asked only where the group's tables before it have said nothing."""
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """Put before the rows' names: `fan` makes `fan 1` of index 1."""
     signs: Several[Change] = ()
@@ -202,6 +218,19 @@ class Table(Settings):
     """A scalar that says how many rows are real; the others are placeholders."""
     where: Where | None = None
     columns: Annotated[Several[Reading], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _looked_up(self) -> Table:
+        if not self.lookup:
+            if self.next_hop is not None:
+                raise ValueError("next_hop needs lookup: where the name of the interface is")
+            return self
+        if not isinstance(self.names, tuple) or len(self.names) != 1:
+            raise ValueError("lookup needs names with one object: the number of a row in it")
+        for place, column in enumerate(self.columns):
+            if column.reduce is None:
+                raise ValueError(f"columns.{place}: {column.family} needs reduce, as rows may share a name")
+        return self
 
     @model_validator(mode="after")
     def _labelled(self) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from statistics import fmean
 
 from probes import metrics
@@ -52,6 +53,42 @@ def named(rows: Rows, read: Callable[[Raw], str] = text) -> dict[str, str]:
     names = {index: read(raw) for index, raw in rows.items()}
     times = Counter(names.values())
     return {index: name if name and times[name] == 1 else f"{name}#{index}" for index, name in names.items()}
+
+
+def looked_up(rows: Mapping[str, str], columns: Sequence[tuple[str, Callable[[Raw], str]]], get: Get) -> dict[str, str]:
+    """Names by index, where `rows` tells by index the row of these columns that has the name."""
+    names = {}
+    for index, row in rows.items():
+        for oid, read in columns:
+            raw = get(f"{oid}.{row}")
+            if raw is not None and (name := read(raw)):
+                names[index] = name
+                break
+    return names
+
+
+def reached(indexes: Iterable[str], interfaces: Rows, masks: Rows) -> dict[str, str]:
+    """By which row of the interfaces the address is reached that each index ends in; own addresses are the rows' index.
+
+    Of several networks that hold it, the smallest.
+    """
+    networks = []
+    for address, raw in interfaces.items():
+        try:
+            networks.append((IPv4Network(f"{address}/{text(masks.get(address))}", strict=False), text(raw)))
+        except ValueError:
+            continue
+    networks = sorted((item for item in networks if item[0].prefixlen), key=lambda item: -item[0].prefixlen)
+    found = {}
+    for index in indexes:
+        try:
+            hop = IPv4Address(".".join(index.split(".")[-4:]))
+        except ValueError:
+            continue
+        row = next((row for network, row in networks if hop in network), "")
+        if row:
+            found[index] = row
+    return found
 
 
 def bound(table: CompiledTable, names: Mapping[str, str], statics: Statics) -> tuple[Row, ...]:
@@ -141,7 +178,7 @@ class Reader:
         """All rows; returns how many of them had any value."""
         get, append = self._get, self.readings.append
         lines = None if table.up_to is None or (raw := get(table.up_to.oid)) is None else table.up_to.read(raw)
-        gathered: dict[int, list[float]] = {}
+        gathered: dict[tuple[int, Labels], list[float]] = {}
         answered = 0
         for row in rows:
             before = len(self.readings)
@@ -155,9 +192,9 @@ class Reader:
             for cell in row.cells:
                 self._cell(table.columns[cell.column], cell, gathered)
             answered += len(self.readings) > before or any(get(oid) is not None for oid in row.oids)
-        for place, values in gathered.items():
+        for (place, labels), values in gathered.items():
             column = table.columns[place]
-            self._keep(column, _REDUCE[column.reduce or "first"](values), column.told)
+            self._keep(column, _REDUCE[column.reduce or "first"](values), labels if column.family.own else column.told)
         for column in table.columns:
             if column.limits is not None and column.reduce is None:
                 for reading in self.readings:
@@ -165,14 +202,15 @@ class Reader:
                         self._judge(column, reading.value)
         return answered
 
-    def _cell(self, column: Column, cell: Cell, gathered: dict[int, list[float]]) -> None:
+    def _cell(self, column: Column, cell: Cell, gathered: dict[tuple[int, Labels], list[float]]) -> None:
         value = cell.make(self._get)
         if value is None or (value == 0 and column.zero_needs is not None and not self._says(column.zero_needs)):
             return
         if cell.places:  # 282 / 10 is 28.2, and 282 * 0.1 is not
             value = value * 10**cell.places if cell.places > 0 else value / 10**-cell.places
-        if column.reduce is not None and not column.family.own:
-            gathered.setdefault(cell.column, []).append(value)
+        if column.reduce is not None:
+            labels = cell.labels if isinstance(cell.labels, tuple) else cell.labels(self._get)
+            gathered.setdefault((cell.column, labels), []).append(value)
         else:
             self._keep(column, value, cell.labels, judge=False)
 

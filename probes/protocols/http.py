@@ -44,12 +44,11 @@ _recording: ContextVar[Phases | None] = ContextVar("phases", default=None)
 
 
 @contextlib.contextmanager
-def record_phases() -> Iterator[Phases]:
-    """The phases of every request that this task makes inside the block."""
-    phases = Phases()
-    token = _recording.set(phases)
+def record_phases(into: Phases) -> Iterator[None]:
+    """Add the phases of every request that this task makes inside the block."""
+    token = _recording.set(into)
     try:
-        yield phases
+        yield
     finally:
         _recording.reset(token)
 

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from probes.ports import PLAIN_PING, PingErrorKind, PingOptions
-from probes.protocols.icmp_access import IcmpUnavailable, open_edge
-from probes.protocols.icmp_datagram import RECEIVE_ERRORS, receive_error
-from probes.protocols.icmp_filter import nothing
-from probes.protocols.icmp_packet import TURNS, Echo, Identity, Quote
-from probes.protocols.icmp_socket import SO_TIMESTAMPNS, Edge, attach, fragment, with_options
+from probes.protocols.icmp.access import IcmpUnavailable, open_edge
+from probes.protocols.icmp.bpf import nothing
+from probes.protocols.icmp.datagram import RECEIVE_ERRORS, receive_error
+from probes.protocols.icmp.edge import SO_TIMESTAMPNS, Edge, attach, fragment, with_options
+from probes.protocols.icmp.packet import TURNS, Echo, Identity, Quote
+from probes.protocols.icmp.refusal import refusal_of
 from probes.protocols.path_packet import PORT, UDP_BYTES, SteadyEchoV4, SteadyEchoV6, SteadyUdp
 from probes.protocols.path_route import Route, Trail
-from probes.protocols.ping_refusal import refusal_of
 from probes.protocols.tcp import meaning
 
 __all__ = ["trace"]

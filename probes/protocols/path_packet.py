@@ -11,7 +11,7 @@ import socket
 import struct
 
 from probes.ports import PingErrorKind
-from probes.protocols.icmp_packet import Echo, EchoV4, EchoV6, Quote
+from probes.protocols.icmp.packet import Echo, EchoV4, EchoV6, Quote
 
 PORT = 33434
 """Destination of UDP requests: the first of those that traceroute uses, where firewalls expect it."""

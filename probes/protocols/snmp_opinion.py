@@ -111,7 +111,7 @@ class Opinions:
             self._thread = ThreadPoolExecutor(1, "snmp-opinion")
 
         wait_s = min(wait_s, LONGEST_WAIT_S)
-        question = _question(agent, oids[:MOST_OBJECTS], wait_s, walk)
+        question = json.dumps(question_of(agent, oids[:MOST_OBJECTS], wait_s, walk=walk)).encode()
 
         def told_by_pysnmp() -> Reason | None:
             reason = self._of_process(question, wait_s * 3 + START_S)  # v3 asks for the engine and its time first
@@ -140,24 +140,23 @@ class Opinions:
             self._process = None
 
 
-def _question(agent: SnmpAgent, oids: Sequence[str], wait_s: float, walk: bool) -> bytes:
+def question_of(agent: SnmpAgent, oids: Sequence[str], wait_s: float, *, walk: bool) -> dict[str, object]:
     """For `snmp_second`; with secrets, so it travels by pipe, where nobody else reads."""
-    return json.dumps(
-        {
-            "address": agent.address,
-            "port": agent.port,
-            "version": agent.version,
-            "community": agent.community.get_secret_value(),
-            "user": agent.user,
-            "auth_protocol": agent.auth_protocol,
-            "auth_key": agent.auth_key.get_secret_value(),
-            "privacy_protocol": agent.privacy_protocol,
-            "privacy_key": agent.privacy_key.get_secret_value(),
-            "oids": oids,
-            "walk": walk,
-            "timeout_s": wait_s,
-        }
-    ).encode()
+    return {
+        "address": agent.address,
+        "port": agent.port,
+        "version": agent.version,
+        "community": agent.community.get_secret_value(),
+        "user": agent.user,
+        "auth_protocol": agent.auth_protocol,
+        "auth_key": agent.auth_key.get_secret_value(),
+        "privacy_protocol": agent.privacy_protocol,
+        "privacy_key": agent.privacy_key.get_secret_value(),
+        "oids": oids,
+        "walk": walk,
+        "timeout_s": wait_s,
+        "retries": 0,
+    }
 
 
 def reason_of_answer(answer: Mapping[str, object]) -> Reason | None:

@@ -26,11 +26,11 @@ async def _ask(question: dict[str, Any]) -> dict[str, object]:
 
     elsewhere: list[str] = []
     engine = pysnmp.SnmpEngine()
-    target = await _target(pysnmp, question, elsewhere)
+    device = await target(pysnmp, question, elsewhere)
     objects = [pysnmp.ObjectType(pysnmp.ObjectIdentity(oid)) for oid in question["oids"]]
     command = pysnmp.next_cmd if question["walk"] else pysnmp.get_cmd
     trouble, status, _, found = await command(
-        engine, _user(pysnmp, question), target, pysnmp.ContextData(), *objects, lookupMib=False
+        engine, user(pysnmp, question), device, pysnmp.ContextData(), *objects, lookupMib=False
     )
     engine.close_dispatcher()
     missing = {"NoSuchObject", "NoSuchInstance", "EndOfMibView", "Null"}
@@ -42,7 +42,7 @@ async def _ask(question: dict[str, Any]) -> dict[str, object]:
     }
 
 
-async def _target(pysnmp: Any, question: dict[str, Any], elsewhere: list[str]) -> Any:
+async def target(pysnmp: Any, question: dict[str, Any], elsewhere: list[str]) -> Any:
     """The device, by a socket that hears everyone: what comes from another address is noted and not believed."""
     from pysnmp.carrier.asyncio.dgram.udp import UdpAsyncioTransport  # noqa: PLC0415  # see above
     from pysnmp.carrier.asyncio.dgram.udp6 import Udp6AsyncioTransport  # noqa: PLC0415  # see above
@@ -64,10 +64,11 @@ async def _target(pysnmp: Any, question: dict[str, Any], elsewhere: list[str]) -
     class Target(base):  # type: ignore[misc]  # pysnmp is not typed
         PROTO_TRANSPORT = Listening
 
-    return await Target.create((address, question["port"]), timeout=question["timeout_s"], retries=0)
+    return await Target.create((address, question["port"]), timeout=question["timeout_s"], retries=question["retries"])
 
 
-def _user(pysnmp: Any, question: dict[str, Any]) -> Any:
+def user(pysnmp: Any, question: dict[str, Any]) -> Any:
+    """Who asks."""
     if question["version"] != "v3":
         return pysnmp.CommunityData(question["community"], mpModel=0 if question["version"] == "v1" else 1)
     auth = {

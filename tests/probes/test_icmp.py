@@ -20,11 +20,11 @@ import uvloop
 from probes import metrics
 from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PingWindow
-from probes.protocols import icmp
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
-from probes.protocols.icmp_packet import PACKET_BYTES, TURNS, Echo, EchoV4, Identity
-from probes.protocols.icmp_raw import RawEdge
-from probes.protocols.icmp_transmit import SendDelays
+from probes.protocols.icmp import engine as icmp
+from probes.protocols.icmp.packet import PACKET_BYTES, TURNS, Echo, EchoV4, Identity
+from probes.protocols.icmp.raw import RawEdge
+from probes.protocols.icmp.transmit import SendDelays
 from probes.results import Reason, Result
 from tests.probes.conftest import TestNet, beat, in_namespace, value
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from probes.protocols.icmp import IcmpEngine
-from probes.protocols.icmp_packet import PACKET_BYTES, EchoV4, Identity
-from probes.protocols.icmp_raw import RawEdge
-from probes.protocols.icmp_socket import replies_held
+from probes.protocols.icmp.access import described
+from probes.protocols.icmp.edge import WANTED_BUFFER_BYTES, Edge, replies_held
+from probes.protocols.icmp.packet import PACKET_BYTES, EchoV4, Identity
+from probes.protocols.icmp.raw import RawEdge
 from tests.probes.conftest import in_namespace
 
 NO_NET_RAW = ["setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-net_raw,-net_admin", "--"]
@@ -199,3 +201,12 @@ async def test_raw_sockets_say_so(engine: IcmpEngine) -> None:
     assert engine.raw
     assert engine.describe().startswith("raw ICMP sockets for IPv4")
     assert engine.receive_buffer_replies > 200
+
+
+@pytest.mark.parametrize(("size", "limited"), [(212_992, True), (WANTED_BUFFER_BYTES, False)])
+def test_a_buffer_that_rmem_max_keeps_small_is_told_with_what_it_holds_and_how_to_mend_it(
+    size: int, limited: bool
+) -> None:
+    says = described({4: cast(Edge, SimpleNamespace(buffer_bytes=size))})
+    assert f"the receive buffer of {size} bytes holds about {replies_held(size) // 100 * 100} replies" in says
+    assert (f"`sysctl -w net.core.rmem_max={WANTED_BUFFER_BYTES}` gives more" in says) == limited

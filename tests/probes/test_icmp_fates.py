@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.ports import PLAIN_PING, PingErrorKind, PingWindow
-from probes.protocols.icmp_packet import PACKET_BYTES, TURNS, Quote
-from probes.protocols.ping_fates import Fates
-from probes.protocols.ping_series import PingSeries
-from probes.protocols.ping_stream import SILENT, STILL_SILENT, PingStream
+from probes.protocols.icmp.fates import Fates
+from probes.protocols.icmp.packet import PACKET_BYTES, TURNS, Quote
+from probes.protocols.icmp.series import PingSeries
+from probes.protocols.icmp.stream import SILENT, STILL_SILENT, PingStream
 
 HOST, HOP = "10.4.1.1", "10.0.0.1"
 SENT_NS = 1_800_000_000_000_000_000

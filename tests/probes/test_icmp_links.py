@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from agent.state import Fold, fold
 from probes import metrics
 from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PLAIN_PING, PingErrorKind, PingOptions, PingWindow
 from probes.protocols.icmp import IcmpEngine
-from probes.protocols.ping_series import PingSeries
+from probes.protocols.icmp.series import PingSeries
 from probes.results import Reason, Result, TargetState
 from tests.probes.conftest import SystemClock, TestNet, beat, free_port, in_namespace, value
 from tests.probes.test_icmp import an_engine, answer_no_more
@@ -166,6 +167,55 @@ async def test_a_suspect_window_says_nothing_of_the_link_however_bad_it_is() -> 
     (result,) = await beats(pings)
     assert (result.reason, result.detail) == (Reason.SUSPECT, "the agent's own socket lost 3 replies")
     assert result.grade is TargetState.UNKNOWN
+
+
+def states(results: list[Result]) -> list[TargetState]:
+    """The damped state after each beat."""
+    folds = [Fold()]
+    for number, result in enumerate(results):
+        folds.append(fold(folds[-1], result.grade, 10.0 * number, fall=3, rise=2))
+    return [at.state for at in folds[1:]]
+
+
+@pytest.mark.parametrize(
+    ("before", "settled"),
+    [([0.02] * 10, TargetState.UP), ([0.4] * 10, TargetState.DEGRADED), (SILENT, TargetState.DOWN)],
+    ids=["up", "slow", "silent"],
+)
+@pytest.mark.parametrize("meanwhile", [SILENT, [0.9] * 10, [0.02] * 10], ids=["lost", "late", "well"])
+async def test_the_state_holds_while_our_own_measuring_is_in_doubt_whatever_it_shows(
+    before: list[float | None], settled: TargetState, meanwhile: list[float | None]
+) -> None:
+    pings = ToldPings(before)
+    memory: object = None
+    results: list[Result] = []
+    for number in range(14):
+        if number == 4:
+            pings.fates, pings.suspect = meanwhile, "the event loop stood still for 2.5 s"
+        result = await check(IcmpSettings(address=HERE, mos=1.1), TestNet(pings=pings), beat(memory))
+        memory = result.memory
+        results.append(result)
+    assert {result.reason for result in results[4:]} == {Reason.SUSPECT}
+    assert set(states(results)[3:]) == {settled}
+
+
+async def test_everything_that_degrades_a_link_is_a_series_and_goes_with_it() -> None:
+    pings = ToldPings([0.1, 0.5] * 15)
+    results = await beats(pings, 4)
+    pings.fates = [0.02] * 60
+    results += await beats(pings, 4)
+    shown = [
+        sorted(reading.labels[0] for reading in result.readings if reading.family is metrics.LINK_DEGRADED)
+        for result in results
+    ]
+    assert shown[3] == ["jitter", "latency", "quality"]
+    assert results[3].reason is Reason.LATENCY
+    assert shown[-1] == []
+
+
+async def test_a_silent_link_is_down_and_not_degraded() -> None:
+    results = await beats(ToldPings(SILENT), 4)
+    assert not [reading for result in results for reading in result.readings if reading.family is metrics.LINK_DEGRADED]
 
 
 async def test_quality_is_told_by_both_formulas() -> None:

@@ -21,9 +21,10 @@ import pytest
 from probes import metrics
 from probes.kinds.icmp import IcmpSettings, check
 from probes.ports import PLAIN_PING, PingOptions, PingWindow
-from probes.protocols.icmp import LEAST_BURST, IcmpEngine, IcmpUnavailable
-from probes.protocols.icmp_packet import TURNS
-from probes.protocols.ping_refusal import refusal_of
+from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
+from probes.protocols.icmp.engine import LEAST_BURST
+from probes.protocols.icmp.packet import TURNS
+from probes.protocols.icmp.refusal import refusal_of
 from probes.results import Reason, Result
 from probes.schedule import TICK_S
 from tests.probes.conftest import TestNet, beat, in_namespace, ip, other_namespace, value

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from probes.metrics import RTT_BUCKETS_S
 from probes.ports import PingErrorKind, PingOptions
-from probes.protocols import icmp_filter
-from probes.protocols.icmp_datagram import read_error
-from probes.protocols.icmp_packet import PACKET_BYTES, TURNS, Echo, EchoV4, EchoV6, Identity, Quote
-from probes.protocols.icmp_socket import ancillary
-from probes.protocols.ping_series import RECENT_S, VOID, PingSeries, jitter, round_trip_s
+from probes.protocols.icmp import bpf
+from probes.protocols.icmp.datagram import read_error
+from probes.protocols.icmp.edge import ancillary
+from probes.protocols.icmp.packet import PACKET_BYTES, TURNS, Echo, EchoV4, EchoV6, Identity, Quote
+from probes.protocols.icmp.series import RECENT_S, VOID, PingSeries, jitter, round_trip_s
 from probes.schedule import next_due
 
 IDENTITY = Identity(0x1234, 0x0123456789ABCDEF)
@@ -224,7 +224,7 @@ def test_the_filter_lets_pass_our_replies_and_errors_of_two_blocks_and_nothing_e
     wrap = as_error if version_4 else as_error_v6
     old, old_error = as_reply(codec, 1, 1), wrap(3, 0, codec.request(1, 1, turn=5))
     codec.rotate(0x5550)
-    programme = icmp_filter.ours(codec)
+    programme = bpf.ours(codec)
     foreign = family(Identity(0x7777, IDENTITY.nonce))
     echo = codec.request(1, 1)
     for packet in (old, old_error, as_reply(codec, 1, 1), wrap(3 if version_4 else 1, 0, echo)):
@@ -241,14 +241,14 @@ def test_the_filter_lets_pass_our_replies_and_errors_of_two_blocks_and_nothing_e
         wrap(3, 0, echo)[:50],
     ):
         assert not passes(programme, packet)
-    assert not passes(icmp_filter.nothing(), old)
+    assert not passes(bpf.nothing(), old)
 
 
 @pytest.mark.parametrize("family", [EchoV4, EchoV6])
 @given(data=st.binary(max_size=200))
 def test_no_bytes_upset_the_filter(family: type[EchoV4 | EchoV6], data: bytes) -> None:
     codec = family(IDENTITY)
-    passed = passes(icmp_filter.ours(codec), data)
+    passed = passes(bpf.ours(codec), data)
     assert passed or (codec.reply(data) is None and codec.error(data) is None)
 
 

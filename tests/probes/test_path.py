@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.ports import PingErrorKind, PingOptions
-from probes.protocols.icmp_datagram import read_error
-from probes.protocols.icmp_packet import TURNS, Identity, Quote
+from probes.protocols.icmp.datagram import read_error
+from probes.protocols.icmp.packet import TURNS, Identity, Quote
 from probes.protocols.path import trace
 from probes.protocols.path_packet import PORT, UDP_BYTES, SteadyEchoV4, SteadyEchoV6, SteadyUdp
 from probes.protocols.path_route import Route

@@ -19,8 +19,8 @@ import pytest
 from agent.health import Health
 from probes.ports import PingWindow
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
-from probes.protocols.ping_health import Doubt
-from probes.protocols.ping_watch import clock_offset_ns
+from probes.protocols.icmp.health import Doubt
+from probes.protocols.icmp.watch import clock_offset_ns
 from tests.probes.conftest import SystemClock, in_namespace, ip
 from tests.system import capture
 

@@ -373,7 +373,7 @@ def test_no_answer_whatever_upsets_the_reading(data: st.DataObject) -> None:
         device = Hostile(data)
         memory: object = None
         for _ in range(2):
-            result = await poll(device, "system", "interfaces", "ups", memory=memory)
+            result = await poll(device, "system", "interfaces", "ups", memory=memory, extras=("routes",))
             memory = result.memory
             table = SeriesTable("04")
             table.put("x", {"commune": "01273", "device": "x"}, result.readings)

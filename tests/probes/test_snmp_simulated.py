@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import bz2
-import contextlib
 import importlib.util
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +13,7 @@ from pydantic import SecretStr
 from probes.ports import SnmpAgent, SnmpError
 from probes.protocols.snmp import SnmpSessions
 from probes.results import Reason
-from tests.probes.conftest import free_port
+from tests.probes.simulator import device, simulator
 
 UPS, UPS_LINE_VOLTS = "1.3.6.1.2.1.33.1", "1.3.6.1.2.1.33.1.3.3.1.3"
 UPS_CHARGE, SYS_DESCR = "1.3.6.1.2.1.33.1.2.4.0", "1.3.6.1.2.1.1.1.0"
@@ -31,7 +24,6 @@ DEVICES = {
     "eastpower": "UPS/eastpower-istars-swv053",
     "ubiquiti": "network/wifi/ubiquiti-m5",
 }
-AUTH_KEY, PRIVACY_KEY = "auth-password", "privacy-password"
 
 
 @pytest.fixture(scope="module")
@@ -41,49 +33,13 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     if found is None or found.origin is None:
         pytest.skip("no snmpsim-data (Python package, extra dev)")
     folder = tmp_path_factory.mktemp("snmpsim")
-    data, cache, number = folder / "data", folder / "cache", free_port(socket.SOCK_DGRAM)
+    data = folder / "data"
     data.mkdir()
-    cache.mkdir()
     for name, path in DEVICES.items():
         recording = Path(found.origin).parent / "data" / f"{path}.snmprec.bz2"
         (data / f"{name}.snmprec").write_bytes(bz2.decompress(recording.read_bytes()))
-    argv = [
-        str(Path(sys.executable).with_name("snmpsim-command-responder")),
-        f"--data-dir={data}",
-        f"--cache-dir={cache}",
-        f"--agent-udpv4-endpoint=127.0.0.1:{number}",
-        "--v3-user=probe",
-        f"--v3-auth-key={AUTH_KEY}",
-        "--v3-auth-proto=SHA256",
-        f"--v3-priv-key={PRIVACY_KEY}",
-        "--v3-priv-proto=AES",
-        "--log-level=error",
-    ]
-    environment = {**os.environ, "SNMPSIM_ALLOW_ROOT": "true"}
-    server = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 15
-        while not asyncio.run(_answers(number)):
-            assert server.poll() is None, "snmpsim ended"
-            assert time.monotonic() < deadline, "snmpsim does not answer"
+    with simulator(data, folder / "cache") as number:
         yield number
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def device(port: int, name: str) -> SnmpAgent:
-    """One of `DEVICES`."""
-    return SnmpAgent("127.0.0.1", port, "v2c", community=SecretStr(name))
-
-
-async def _answers(port: int) -> bool:
-    sessions = SnmpSessions()
-    with contextlib.suppress(SnmpError):
-        return bool(await sessions.get(device(port, "eaton"), [UPS_CHARGE], 0.3))
-    sessions.close()
-    await asyncio.sleep(0.1)
-    return False
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def test_every_declared_family_is_exported_or_awaits_a_fault(province: Province)
             metrics.INCIDENT_CAUSE,
             metrics.INCIDENT_OPENED,
             metrics.INCIDENT_OVERLAY,
+            metrics.LINK_DEGRADED,
             metrics.PLANNED_CUTS,  # the lab's inventory names no file of them
             metrics.PLANNED_CUTS_REJECTED,
             metrics.PLANNED_CUTS_READ_OK,

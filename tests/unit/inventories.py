@@ -68,7 +68,7 @@ planned_cuts: {file: cuts.csv}
 known_issues:
   - {id: finance-3, title: Mã số, owner: Bộ Tài chính, services: [portal]}
 hops: {10.20.0.1: Nút Trà Lĩnh}
-firmware: [{profile: mikrotik, minimum: "7.12"}]
+firmware: [{profile: mikrotik, minimum: 7.12.1}]
 snmp_v3_required: true
 security_checks: true
 """

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from agent import check
+from agent import attempt, check
 from agent.check import AT_ONCE, HINTS, Choice, Outcome, as_data, chosen_targets, exit_code, probe_all
 from agent.errors import Unusable
+from agent.terminal import WIDE
 from probes import metrics
 from probes.model import Settings
 from probes.ports import Kind, Net
@@ -40,7 +41,7 @@ def outcome(reason: Reason | None = None, *readings: Reading, detail: str = "", 
 
 
 def shown(*outcomes: Outcome, hints: bool = True) -> str:
-    console = Console(file=io.StringIO(), width=check.WIDE)
+    console = Console(file=io.StringIO(), width=WIDE)
     console.print(check.table(outcomes, hints=hints))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -82,7 +83,7 @@ async def test_a_probe_that_breaks_is_one_row_and_one_line_in_the_log(caplog: py
 
 
 async def test_a_probe_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(attempt, "DEADLINE_S", 0.05)
 
     async def hang(_: Settings, __: Net, ___: Beat) -> Result:
         await asyncio.Event().wait()

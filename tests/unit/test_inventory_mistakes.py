@@ -164,6 +164,25 @@ CLASSES: list[Mistake] = [
 ]
 """Site classes and what communes make of them."""
 
+INTERFACES: list[Mistake] = [
+    ('"{prefix}.3"}', '"{prefix}.3", device: router}',
+     "14: site_classes.remote.links[1].device: says nothing without `interface`: add that, or take it out"),
+    ('"{prefix}.3"}', '"{prefix}.3", interface: lte1, device: ruoter}',
+     "14: site_classes.remote.links[1].device: unknown device 'ruoter'; did you mean 'router'? (known: router)"),
+    ('"{prefix}.3"}', '"{prefix}.3", interface: lte1, device: [router]}',
+     "14: site_classes.remote.links[1].device: must be text, not a list"),
+    ("role: backup, medium", "role: [backup], medium",
+     "14: site_classes.remote.links[1].role: must be one of 'primary' or 'backup', not a list"),
+    ("without: [ups]", "links: [{role: backup, interface: lte1, device: ups}]",
+     "26: communes[1].links[0].device: 'ups' is a UPS; name the router that the link leaves by"),
+    ("without: [ups]", "without: [router], links: [{role: backup, interface: lte1}]",
+     "26: communes[1].links[0].interface: of which router? add one to the commune's devices (role router), or name another as `device`"),
+    ("without: [ups]", 'links: [{role: backup, interface: lte1}], devices: [{id: modem, role: router, address: 10.4.2.7, credential: devices}]',
+     "26: communes[1].links[0].interface: of which router? the commune has router, modem: name one as `device`"),
+    ("without: [ups]", "links: [{interface: ether1}, {role: backup, interface: ether1}]",
+     "26: communes[1].links[1].interface: 'ether1' is given twice, first at line 26; each link leaves by one of its own"),
+]
+
 ADDRESSES: list[Mistake] = [
     ('"{prefix}.3"', '"{prefix}.1"',
      "14: site_classes.remote.links[1].address: {prefix}.1 is given twice, first at line 13; every link and device has its own"),
@@ -622,6 +641,7 @@ SYNTAX: list[Mistake] = [
 ALL = [
     *CODES,
     *CLASSES,
+    *INTERFACES,
     *ADDRESSES,
     *THRESHOLDS,
     *CREDENTIALS,

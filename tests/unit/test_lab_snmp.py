@@ -173,6 +173,13 @@ def test_a_router_whose_link_is_cut_says_that_the_interface_is_down() -> None:
     assert [int(found[status + number]) for number in "1234"] == [2, 1, 1, 1]
 
 
+def test_a_router_has_a_default_route_by_each_link_that_works() -> None:
+    column = "1.3.6.1.2.1.4.24.4.1.5."
+    both, left = (objects_of(0, Site(20, booted=0.0), 1.0, broken=link) for link in ("", "primary"))
+    assert [int(value) for name, value in both.items() if name.startswith(column)] == [1, 4]
+    assert [int(value) for name, value in left.items() if name.startswith(column)] == [4]
+
+
 def test_a_ups_on_mains_and_on_battery() -> None:
     site = Site(runtime_s=600, booted=0.0)
     ups = "1.3.6.1.2.1.33.1."

@@ -20,7 +20,7 @@ class Page:
     def __init__(self, **parts: object) -> None:
         self.clock = FakeClock()
         self.table = SeriesTable("04")
-        whole = province(**parts)
+        whole = self.province = province(**parts)
         self.plan: Plan = plan(whole, ask)
         self.monitor = Monitor(whole, self.plan.topology, self.table, self.clock)
 

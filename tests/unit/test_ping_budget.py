@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from probes.protocols.ping_budget import CONNECT_BYTES, DAY_S, Spent, pace, round_trip_bytes
-from probes.protocols.ping_series import PingSeries
+from probes.protocols.icmp.budget import CONNECT_BYTES, DAY_S, Spent, pace, round_trip_bytes
+from probes.protocols.icmp.series import PingSeries
 
 
 def test_a_ping_a_second_costs_fourteen_and_a_half_megabytes_a_day() -> None:

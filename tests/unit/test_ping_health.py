@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from probes.protocols.ping_health import LOOK_S, TOLD_S, WITNESS_HEARD_S, Doubt, PingHealth, WitnessSeries
-from probes.protocols.ping_series import CERTAIN_SILENCE, VOID, PingSeries
+from probes.protocols.icmp.health import LOOK_S, TOLD_S, WITNESS_HEARD_S, Doubt, PingHealth, WitnessSeries
+from probes.protocols.icmp.series import CERTAIN_SILENCE, VOID, PingSeries
 
 TIMEOUT_S = 2.0
 SECOND_NS = 1_000_000_000

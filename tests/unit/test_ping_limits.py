@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from agent.state import Fold, fold
 from probes.model import LIMITS
-from probes.protocols.ping_limits import Course, Limits
-from probes.protocols.ping_series import PingSeries
+from probes.protocols.icmp.limits import Course, Limits
+from probes.protocols.icmp.series import PingSeries
 from probes.results import Reason, Result, TargetState
 
 FIBRE = Limits(**LIMITS["fibre"])

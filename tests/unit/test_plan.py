@@ -2,7 +2,8 @@
 
 from pydantic import SecretStr
 
-from agent.plan import plan
+from agent.diagnosis import Exit
+from agent.plan import Plan, plan
 from probes.model import Device
 from probes.ports import SnmpAgent
 from tests.unit.fakes import province
@@ -92,3 +93,36 @@ def test_what_is_paid_for_by_the_byte_has_a_budget_and_what_a_link_says_reaches_
     assert [getattr(found, "budget_mb_per_day") for found in settings.values()] == [None, 20, 3]  # noqa: B009  # the kinds' models are not this package's
     assert {key: getattr(settings["vsat"], key) for key in own} == own
     assert getattr(settings["vsat"], "mos") == 2.6  # noqa: B009  # likewise
+
+
+ROUTER = {"id": "router", "role": "router", "address": "10.4.4.1", "credential": "lab"}
+
+
+def two_ways(*devices: dict[str, str], **backup: str) -> Plan:
+    """A commune whose primary is pinged and leaves by ether1, and whose backup has no address."""
+    links = [{"address": "10.4.4.1", "interface": "ether1"}, {"role": "backup", "medium": "lte", **backup}]
+    commune = {"code": "01290", "links": links, "devices": devices or (ROUTER,)}
+    return plan(province(communes=[commune], trunks=[]), ask)
+
+
+def test_a_link_that_names_an_interface_belongs_to_the_communes_only_router() -> None:
+    site = two_ways(interface="lte1").topology.communes["01290"]
+    assert site.exits == (
+        Exit("primary", "primary", "device/01290/router", "ether1"),
+        Exit("backup", "backup", "device/01290/router", "lte1"),
+    )
+    assert [link.id for link in site.links] == ["primary"]
+
+
+def test_where_a_commune_has_two_routers_the_link_says_whose_interface_it_is() -> None:
+    other = {**ROUTER, "id": "lte-router", "address": "10.4.4.5"}
+    site = two_ways(ROUTER, other, interface="wwan0", device="lte-router").topology.communes["01290"]
+    assert site.exits == (Exit("backup", "backup", "device/01290/lte-router", "wwan0"),)
+
+
+def test_only_routers_whose_interfaces_are_named_are_asked_for_their_routes() -> None:
+    switch = {**ROUTER, "id": "switch", "role": "switch", "address": "10.4.4.6"}
+    made = two_ways(ROUTER, switch)
+    asked = {target.labels["device"]: target.settings for target in made.targets if target.kind == "snmp"}
+    extras = {device: getattr(settings, "extras") for device, settings in asked.items()}  # noqa: B009  # the kinds' models are not this package's
+    assert extras == {"router": ("routes",), "switch": ()}

@@ -95,7 +95,7 @@ def test_a_name_that_begins_like_a_type_is_found() -> None:
 
 def test_importing_them_costs_less_than_50_ms_and_reads_nothing() -> None:
     program = (
-        "import time; began = time.perf_counter(); from probes import units; took = time.perf_counter() - began; "
+        "import time; began = time.process_time(); from probes import units; took = time.process_time() - began; "
         "print(took, units.by_code.cache_info().currsize)"
     )
     runs = [

@@ -8,12 +8,13 @@ from dataclasses import replace
 from probes import metrics
 from probes.kinds.snmp.device import ABSENT_BEATS, Device
 from probes.kinds.snmp.memory import Known
+from probes.kinds.snmp.questions import SILENT
 from probes.kinds.snmp.settings import SnmpSettings
 from probes.ports import Kind, Net
 from probes.protocols.tcp import meaning
 from probes.results import Beat, Reading, Reason, Result
 
-__all__ = ["ABSENT_BEATS", "KIND", "SnmpSettings", "check"]
+__all__ = ["ABSENT_BEATS", "KIND", "SILENT", "Known", "SnmpSettings", "check"]
 
 
 async def check(settings: SnmpSettings, net: Net, beat: Beat) -> Result:

@@ -15,7 +15,7 @@ from probes.kinds.snmp.settings import SnmpSettings
 from probes.kinds.snmp.tables import Tables
 from probes.ports import Net, SnmpError, SnmpValue
 from probes.profiles import Asked, Plan
-from probes.profiles.compiled import CompiledGroup
+from probes.profiles.compiled import CompiledGroup, CompiledTable
 from probes.profiles.rows import Reader
 from probes.profiles.signal import judged
 from probes.protocols.exposure import EVERY_S, Exposure, exposure
@@ -108,7 +108,7 @@ class Device:
         groups = settings.groups
         if settings.recognise and not settings.profiles and SYSTEM not in groups:
             groups = (SYSTEM, *groups)
-        return settings.library.plan(groups, self._profiles, whole=settings.recognise)
+        return settings.library.plan(groups, self._profiles, whole=settings.recognise, extras=settings.extras)
 
     # One group
 
@@ -167,7 +167,9 @@ class Device:
         reader = Reader(group, values.get)
         reader.scalars()
         missing, failed = failed, None
-        for place, table in enumerate(group.tables):
+        for place, table in self._to_ask(group):
+            if table.otherwise and reader.readings:
+                continue
             failed = failed or await self._tables.read(reader, (group.name, place), table, values)
         readings = reader.readings
         failed = failed or self._ask.cut
@@ -180,6 +182,13 @@ class Device:
             readings, band = judged(readings, self._known.band)
             self._known = replace(self._known, band=band)
         return (self._system(readings) if group.name == SYSTEM else readings), failed
+
+    def _to_ask(self, group: CompiledGroup) -> list[tuple[int, CompiledTable]]:
+        """Its tables by their place; where some stand in for others, those that spoke last time, as long as they do."""
+        tables = list(enumerate(group.tables))
+        if any(table.otherwise for table in group.tables):
+            return [item for item in tables if (group.name, item[0]) in self._tables.known] or tables
+        return tables
 
     def _system(self, readings: Sequence[Reading]) -> list[Reading]:
         told, self._known, forget = looked_at(self._known, readings, self._clock.monotonic())

@@ -56,10 +56,11 @@ class Questions:
             self.cut = SnmpError(rows.reason)
         return rows
 
-    async def column(self, oid: str, limit: int) -> dict[str, SnmpValue]:
-        """A column by index; raises `SnmpError`."""
+    async def column(self, oid: str, limit: int, within: str = "") -> dict[str, SnmpValue]:
+        """A column by index, of the rows whose index begins `within` alone; raises `SnmpError`."""
         start = len(oid) + 1
-        return {name[start:]: value for name, value in (await self.walk(oid, limit)).items() if name[start:]}
+        rows = await self.walk(oid + within, limit)
+        return {name[start:]: value for name, value in rows.items() if name[start:]}
 
     async def into(self, values: dict[str, SnmpValue], asks: Iterable[tuple[str, ...]]) -> SnmpError | None:
         """Ask for all parts; what came before a failure is in `values`."""

@@ -15,7 +15,9 @@ ACCEPTED_S = 86400.0
 """After so long another device is the one: a router that was exchanged is no finding for ever."""
 _RANDOM = bytes.fromhex("80001f8880")
 """How engine ids begin that net-snmp draws itself: small routers keep them in memory, and draw anew at each start."""
-_SAYS_NOTHING = frozenset({"unknown", "none", "null", "default", "notspecified", "notavailable", "tobefilledbyoem"})
+_SAYS_NOTHING = frozenset(
+    {"unknown", "none", "null", "default", "notspecified", "notavailable", "tobefilledbyoem", "masked"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ class SnmpSettings(Settings):
 
     agent: SnmpAgent
     groups: Annotated[Several[Identifier], Field(min_length=1)] = ("system", "interfaces")
+    extras: Several[Identifier] = ()
+    """General groups that are asked as well, and may be missing."""
     profiles: Several[Identifier] = ()
     """The device's profiles, where they are known beforehand."""
     recognise: bool = False
@@ -37,6 +39,7 @@ class SnmpSettings(Settings):
         if unknown := [name for name in self.profiles if name not in self.library.profiles]:
             raise ValueError(f"profiles: no profile {unknown[0]!r} (known: {', '.join(self.library.profiles)})")
         own = {group.name for name in self.profiles for group in self.library.profiles[name].groups}
-        if unknown := [name for name in self.groups if name not in own and name not in self.library.general]:
+        asked = [*(name for name in self.groups if name not in own), *self.extras]
+        if unknown := [name for name in asked if name not in self.library.general]:
             raise ValueError(f"groups: no group {unknown[0]!r} (known: {', '.join(sorted(self.library.general))})")
         return self

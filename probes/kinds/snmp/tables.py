@@ -9,8 +9,11 @@ from probes.kinds.snmp.memory import Learnt, Place
 from probes.kinds.snmp.questions import MAX_OBJECTS, SILENT, Questions, parts
 from probes.ports import SnmpError, SnmpValue
 from probes.profiles.compiled import CompiledTable
-from probes.profiles.rows import Reader, Row, bound, named, settled
+from probes.profiles.rows import Reader, Row, bound, looked_up, named, reached, settled
+from probes.results import Reason
 
+MOST_ADDRESSES = 64
+"""Of a device's own that are looked at for the network of a next hop."""
 RELEARN_BEATS = 60
 """After how many beats rows are learnt anew without any sign."""
 
@@ -45,8 +48,9 @@ class Tables:
         answered = reader.rows(table, learnt.rows)
         if failed is not None:
             return failed
-        if answered == len(learnt.rows):
-            self.known[place] = replace(learnt, signs=signs, beats=learnt.beats - 1)
+        if answered == len(learnt.rows) and (learnt.rows or not table.lookup):
+            beats = 0 if table.lookup else learnt.beats - 1
+            self.known[place] = replace(learnt, signs=signs, beats=beats)
         else:  # a row that is gone: they are learnt again next time
             self.known.pop(place, None)
         return None
@@ -55,22 +59,39 @@ class Tables:
         self, table: CompiledTable, values: dict[str, SnmpValue], signs: tuple[float | None, ...]
     ) -> Learnt:
         """Which rows there are, by their names, and which of several columns each of them has."""
-        column = self._ask.column
-        names: dict[str, str] = {}
-        for oid, read in table.names:
-            names = named(await column(oid, table.limit), read)
+        names = await self._looked_up(table) if table.lookup else {}
+        for oid, read in () if table.lookup else table.names:
+            names = named(await self._column(oid, table), read)
             if any(name != f"#{index}" for index, name in names.items()):
                 break
         for oid in () if table.names else dict.fromkeys(oid for item in table.columns for oid in item.oids):
-            names = {index: index for index in await column(oid, table.limit)}
+            names = {index: index for index in await self._column(oid, table)}
             if names:
                 break
-        statics = {oid: await column(oid, table.limit) for oid in table.static} if names else {}
+        statics = {oid: await self._column(oid, table) for oid in table.static} if names else {}
         rows = bound(table, names, statics)
         if failed := await self._values(table, _asks(rows), values):
             raise failed
         rows = settled(table, rows, statics, values.get)
         return Learnt(rows, _asks(rows), signs, RELEARN_BEATS)
+
+    async def _looked_up(self, table: CompiledTable) -> dict[str, str]:
+        """Names that lie in another table, which this one only tells the row of."""
+        oid, read = table.names[0]
+        told = {index: read(raw) for index, raw in (await self._column(oid, table)).items()}
+        if table.next_hop is not None and (unknown := [index for index, row in told.items() if not row]):
+            interfaces, masks = [await self._ask.column(column, MOST_ADDRESSES) for column in table.next_hop]
+            told |= reached(unknown, interfaces, masks)
+        rows = {index: row for index, row in told.items() if row.isascii() and row.isdigit() and int(row) < 2**32}
+        found: dict[str, SnmpValue] = {}
+        asked = [f"{column}.{row}" for row in dict.fromkeys(rows.values()) for column, _ in table.lookup]
+        failed = await self._ask.into(found, parts(asked))
+        if failed is not None and failed.reason is not Reason.NO_SUCH_OBJECT:
+            raise failed
+        return looked_up(rows, table.lookup, found.get)
+
+    async def _column(self, oid: str, table: CompiledTable) -> dict[str, SnmpValue]:
+        return await self._ask.column(oid, table.limit, table.within)
 
     async def _values(
         self, table: CompiledTable, asks: Sequence[tuple[str, ...]], values: dict[str, SnmpValue]
@@ -81,7 +102,7 @@ class Tables:
             return failed
         for oid in dict.fromkeys(oid for column in table.columns for oid in column.oids):
             try:
-                values |= await self._ask.walk(oid, table.limit)
+                values |= await self._ask.walk(oid + table.within, table.limit)
             except SnmpError as error:
                 values |= error.found
                 return error

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from probes.protocols.icmp_socket import Edge
-from probes.protocols.ping_health import LOOK_S, PingHealth
+from probes.protocols.icmp.edge import Edge
+from probes.protocols.icmp.health import LOOK_S, PingHealth
 
 
 def clock_offset_ns() -> int:

@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from probes.protocols.icmp_packet import TURNS, Echo
+from probes.protocols.icmp.packet import TURNS, Echo
 
 _INSTRUCTION = struct.Struct("HBBI")  # struct sock_filter, native order
 _NEXT = ""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 
 from probes.ports import PLAIN_PING, PingOptions
-from probes.protocols import icmp_filter
-from probes.protocols.icmp_batch import ReplyBatch
-from probes.protocols.icmp_packet import Echo
-from probes.protocols.icmp_socket import (
+from probes.protocols.icmp import bpf
+from probes.protocols.icmp.batch import ReplyBatch
+from probes.protocols.icmp.edge import (
     Arrival,
     Drops,
     Send,
@@ -20,6 +19,7 @@ from probes.protocols.icmp_socket import (
     read_bytes,
     with_options,
 )
+from probes.protocols.icmp.packet import Echo
 
 _IPV6_RECVHOPLIMIT = 51  # linux/in6.h
 
@@ -35,7 +35,7 @@ class RawEdge:
         self._socket = open_socket(echo, socket.SOCK_RAW)
         try:
             admit(self._socket, echo, (echo.reply_type, *echo.error_types))
-            attach(self._socket, icmp_filter.ours(echo))
+            attach(self._socket, bpf.ours(echo))
             if echo.version == 6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
             fragment(self._socket, echo, never=False)
@@ -77,7 +77,7 @@ class RawEdge:
     def rotate(self, block: int) -> None:
         """See `Edge`. The filter for both blocks is in force before a request of the new one leaves."""
         self.echo.rotate(block)
-        attach(self._socket, icmp_filter.ours(self.echo))
+        attach(self._socket, bpf.ours(self.echo))
 
     def read(self) -> list[Arrival]:
         """See `Edge`."""
@@ -95,7 +95,7 @@ def sending_socket(echo: Echo, *, whole: bool = False) -> socket.socket:
     opened = open_socket(echo, socket.SOCK_RAW)
     try:
         admit(opened, echo, ())
-        attach(opened, icmp_filter.nothing())
+        attach(opened, bpf.nothing())
         fragment(opened, echo, never=whole)
         discard(opened)
     except BaseException:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from probes import quality
 from probes.ports import PingWindow
-from probes.protocols.ping_series import percentile
+from probes.protocols.icmp.series import percentile
 from probes.results import Reason
 
 LOSS_BEATS = 30

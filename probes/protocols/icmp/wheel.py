@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from heapq import heappop, heappush
 
-from probes.protocols.ping_stream import PingStream
+from probes.protocols.icmp.stream import PingStream
 
 SLOT_S = 0.01
 """No stream sends faster."""

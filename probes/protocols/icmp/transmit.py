@@ -11,10 +11,10 @@ import struct
 from bisect import bisect_left
 
 from probes.metrics import SEND_DELAY_BUCKETS_S
-from probes.protocols.icmp_batch import STAMP, Batch
-from probes.protocols.icmp_packet import PACKET_BYTES, Echo
-from probes.protocols.icmp_raw import sending_socket
-from probes.protocols.icmp_socket import SO_TIMESTAMPNS, Send
+from probes.protocols.icmp.batch import STAMP, Batch
+from probes.protocols.icmp.edge import SO_TIMESTAMPNS, Send
+from probes.protocols.icmp.packet import PACKET_BYTES, Echo
+from probes.protocols.icmp.raw import sending_socket
 
 # Documentation/networking/timestamping.rst
 _SO_TIMESTAMPING = 37

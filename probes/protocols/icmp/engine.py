@@ -14,17 +14,17 @@ from collections.abc import Callable
 
 from probes.metrics import LATENESS_BUCKETS_S, SEND_DELAY_BUCKETS_S
 from probes.ports import PLAIN_PING, PingFigures, PingOptions, PingWindow
-from probes.protocols.icmp_access import IcmpUnavailable, described, is_raw, open_edge
-from probes.protocols.icmp_packet import TURNS, EchoV4, EchoV6, Identity
-from probes.protocols.icmp_socket import Edge, Send, replies_held
-from probes.protocols.icmp_transmit import SendDelays
-from probes.protocols.ping_fates import Fates
-from probes.protocols.ping_health import PingHealth, WitnessSeries
-from probes.protocols.ping_refusal import refusal_of, why_unsent
-from probes.protocols.ping_series import PingSeries
-from probes.protocols.ping_stream import FIRST_WINDOWS_S, PingStream
-from probes.protocols.ping_watch import Watch, clock_offset_ns
-from probes.protocols.ping_wheel import Wheel
+from probes.protocols.icmp.access import IcmpUnavailable, described, is_raw, open_edge
+from probes.protocols.icmp.edge import Edge, Send, replies_held
+from probes.protocols.icmp.fates import Fates
+from probes.protocols.icmp.health import PingHealth, WitnessSeries
+from probes.protocols.icmp.packet import TURNS, EchoV4, EchoV6, Identity
+from probes.protocols.icmp.refusal import refusal_of, why_unsent
+from probes.protocols.icmp.series import PingSeries
+from probes.protocols.icmp.stream import FIRST_WINDOWS_S, PingStream
+from probes.protocols.icmp.transmit import SendDelays
+from probes.protocols.icmp.watch import Watch, clock_offset_ns
+from probes.protocols.icmp.wheel import Wheel
 from probes.protocols.tcp import meaning
 from probes.schedule import TICK_S
 
@@ -92,7 +92,7 @@ class IcmpEngine:
 
     @property
     def socket_drops(self) -> int:
-        """Replies that the kernel dropped because our receive buffer was full; see `icmp_socket.Drops`."""
+        """Replies that the kernel dropped because our receive buffer was full; see `edge.Drops`."""
         return sum(edge.drops for edge in self._edges.values())
 
     @property
@@ -284,7 +284,7 @@ class IcmpEngine:
             wheel.put(stream)
 
     def _rotate(self, now: float) -> None:
-        """Another block of ids for all: see `ping_stream.SILENT` for why."""
+        """Another block of ids for all: see `stream.SILENT` for why."""
         self._rotate_at = now + self._rotation_s
         for edge in self._edges.values():
             edge.rotate(_a_block(edge.echo.blocks))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from probes.ports import PingOptions
-from probes.protocols.icmp_packet import PACKET_BYTES, Echo, Quote
+from probes.protocols.icmp.packet import PACKET_BYTES, Echo, Quote
 
 # linux/asm-generic/socket.h, linux/in.h, linux/in6.h; Python names none of them
 _SO_ATTACH_FILTER = 26

@@ -12,8 +12,7 @@ import struct
 from typing import Protocol
 
 from probes.ports import PLAIN_PING, PingErrorKind, PingOptions
-from probes.protocols.icmp_packet import TURNS, Echo, Quote
-from probes.protocols.icmp_socket import (
+from probes.protocols.icmp.edge import (
     COUNTER,
     SO_TIMESTAMPNS,
     TIMESPEC,
@@ -25,6 +24,7 @@ from probes.protocols.icmp_socket import (
     read_bytes,
     with_options,
 )
+from probes.protocols.icmp.packet import TURNS, Echo, Quote
 
 # linux/in.h, linux/in6.h, linux/errqueue.h; Python names none of them
 _IP_RECVERR, _IP_RECVTTL, _IPV6_RECVERR, _IPV6_RECVHOPLIMIT = 11, 12, 25, 51

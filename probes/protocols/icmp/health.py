@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from probes.metrics import LATENESS_BUCKETS_S
-from probes.protocols.ping_series import CLOCK_STEP_NS, PingSeries
+from probes.protocols.icmp.series import CLOCK_STEP_NS, PingSeries
 
 LOOK_S = 0.1
 """How often we look at ourselves, and so how exactly a trouble is placed in time."""

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from probes.ports import PingOptions
-from probes.protocols.icmp_packet import TURNS
-from probes.protocols.icmp_socket import Edge, Send
-from probes.protocols.ping_series import PingSeries
+from probes.protocols.icmp.edge import Edge, Send
+from probes.protocols.icmp.packet import TURNS
+from probes.protocols.icmp.series import PingSeries
 from probes.schedule import first_due, next_due
 
 BURST = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from probes.protocols.icmp_datagram import DatagramEdge
-from probes.protocols.icmp_packet import Echo
-from probes.protocols.icmp_raw import RawEdge
-from probes.protocols.icmp_socket import WANTED_BUFFER_BYTES, Edge, replies_held
+from probes.protocols.icmp.datagram import DatagramEdge
+from probes.protocols.icmp.edge import WANTED_BUFFER_BYTES, Edge, replies_held
+from probes.protocols.icmp.packet import Echo
+from probes.protocols.icmp.raw import RawEdge
 
 _ALLOW_RAW = (
     "run as root, or `setcap cap_net_raw+ep` the interpreter, "

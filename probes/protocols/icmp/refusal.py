@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Container
 
 from probes.ports import PingOptions
-from probes.protocols.ping_stream import PingStream
+from probes.protocols.icmp.stream import PingStream
 from probes.protocols.tcp import meaning
 
 

@@ -6,11 +6,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-from probes.protocols.icmp_packet import Quote
-from probes.protocols.icmp_socket import Arrival
-from probes.protocols.ping_health import PingHealth, WitnessSeries
-from probes.protocols.ping_series import VOID, round_trip_s
-from probes.protocols.ping_stream import PingStream
+from probes.protocols.icmp.edge import Arrival
+from probes.protocols.icmp.health import PingHealth, WitnessSeries
+from probes.protocols.icmp.packet import Quote
+from probes.protocols.icmp.series import VOID, round_trip_s
+from probes.protocols.icmp.stream import PingStream
 
 LATE_MEMORY_S = 10.0
 """How long after its time-out a request is remembered, so that a late reply is told from a duplicate."""

@@ -13,8 +13,8 @@ import struct
 from collections.abc import Iterator
 
 from probes.ports import SMALLEST_PING_BYTES
-from probes.protocols.icmp_packet import Echo, EchoV4, Quote
-from probes.protocols.icmp_socket import SO_TIMESTAMPNS, Arrival
+from probes.protocols.icmp.edge import SO_TIMESTAMPNS, Arrival
+from probes.protocols.icmp.packet import Echo, EchoV4, Quote
 
 _WORD = "q" if ctypes.sizeof(ctypes.c_long) == 8 else "i"
 _MESSAGES, _LEAST_MESSAGES, _MOST_BYTES = 64, 4, 1 << 18
