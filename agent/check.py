@@ -88,6 +88,7 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.UNKNOWN_ENGINE: "the device's engine id changes or is shared with another: set one of its own",
         Reason.LOOP: "the device's table has no end: update its firmware",
         Reason.OTHER_ADDRESS: "the answer comes from another address: give that one, or bind its agent to this one",
+        Reason.OTHER_DEVICE: "was it exchanged, or the address given away? correct `role`, `profile` or `address`",
     }
 )
 """What to do, by reason."""

@@ -72,9 +72,20 @@ def _of_commune(province: Province, commune: Commune, ask: Ask, auth: Auth, libr
         name = _device(commune.code, device.id)
         groups = GROUPS.get(device.role, OTHER_GROUPS)
         profiles = () if device.profile is None else (device.profile,)
-        extras = ROUTES if device.id in routers else ()
-        told = {"agent": ask(device), "groups": groups, "extras": extras, "profiles": profiles, "library": library}
-        settings = KINDS["snmp"].settings.model_validate({**told, "recognise": True})
+        settings = KINDS["snmp"].settings.model_validate(
+            {
+                "agent": ask(device),
+                "groups": groups,
+                "extras": ROUTES if device.id in routers else (),
+                "profiles": profiles,
+                "recognise": True,
+                "library": library,
+                "role": device.role,
+                "firmware": province.firmware,
+                "v3_required": province.snmp_v3_required,
+                "security_checks": province.security_checks,
+            }
+        )
         labels = {"commune": commune.code, "device": device.id, "target": name, "kind": "snmp"}
         yield Target(name, "snmp", settings, province.timings.device_beat_s, labels)
     for service in commune.services:

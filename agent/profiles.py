@@ -29,6 +29,11 @@ def library_of(province: Province, folder: Path) -> Library:
         for device in commune.devices
         if device.profile is not None and device.profile not in library.profiles
     ]
+    unknown += [
+        f"firmware[{place}]: unknown profile {rule.profile!r} (known: {known})"
+        for place, rule in enumerate(province.firmware)
+        if rule.profile is not None and rule.profile not in library.profiles
+    ]
     if unknown:
         raise InventoryError(unknown)
     return library

@@ -35,6 +35,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "Contacts": "[contacts](#contacts)",
         "Device": "[devices](#devices)",
         "DeviceTemplate": "[devices](#devices)",
+        "FirmwareRule": "[firmware](#firmware)",
         "HttpBasic": "[password](#user-name-and-password)",
         "HttpBearer": "[token](#bearer-token)",
         "KnownIssue": "[known issues](#known_issues)",

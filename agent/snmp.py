@@ -210,9 +210,13 @@ def _word(words: Mapping[str, str], oid: str) -> str:
     return next((words[part] for end in range(len(arcs), 5, -1) if (part := ".".join(arcs[:end])) in words), "")
 
 
+OF_THE_BEAT = (metrics.DEVICE_GROUP_OK, metrics.DEVICE_PROFILE_INFO, metrics.DEVICE_SEEN)
+"""Families that tell how the beat went, not what the device said."""
+
+
 def _readings(library: Library, question: Question, readings: Sequence[Reading]) -> list[Reading]:
     """What the profile made of the device; of objects that are asked for by name, what they feed."""
-    told = [item for item in readings if item.family not in (metrics.DEVICE_GROUP_OK, metrics.DEVICE_PROFILE_INFO)]
+    told = [item for item in readings if item.family not in OF_THE_BEAT]
     if not question.oids:
         return told
     feeds: set[str] = set()

@@ -116,5 +116,6 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "unknown_engine": message("SNMP: unknown engine"),
         "loop": message("SNMP: the table does not end"),
         "other_address": message("SNMP: answers from another address"),
+        "other_device": message("another device than expected"),
     }
 )

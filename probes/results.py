@@ -43,6 +43,7 @@ class Reason(StrEnum):
     UNKNOWN_ENGINE = "unknown_engine"
     LOOP = "loop"
     OTHER_ADDRESS = "other_address"
+    OTHER_DEVICE = "other_device"
 
 
 class TargetState(StrEnum):
@@ -82,6 +83,7 @@ DEGRADING = UNREADABLE | {
     Reason.JITTER,
     Reason.QUALITY,
     Reason.PARTIAL,
+    Reason.OTHER_DEVICE,
 }
 """Reasons with which a target still does its work, if badly."""
 BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})

@@ -44,7 +44,7 @@ DEVICE_REPLACED = declare(
     "device_replaced_total",
     "counter",
     "count",
-    "Times that another sort of device (sysObjectID) answered at the address than before.",
+    "Times that another device answered at the address than before.",
     DEVICE,
 )
 DEVICE_TRAPS = declare(
@@ -54,6 +54,21 @@ DEVICE_TRAPS = declare(
     "Traps and informs of the device that were believed; what no file of traps names is `unknown`.",
     DEVICE,
     ("trap",),
+)
+DEVICE_SEEN = declare(
+    "device_seen",
+    "gauge",
+    "flag",
+    "The device has answered since the agent started; 0 for one that is expected and was never seen.",
+    DEVICE,
+)
+DEVICE_DIFFERS = declare(
+    "device_differs",
+    "gauge",
+    "state",
+    "What answers is not what was first seen (object_id, serial_number, engine_id) or is expected (role, profile).",
+    DEVICE,
+    ("reason",),
 )
 DEVICE_PROFILE_INFO = declare(
     "device_profile_info", "gauge", "info", "The profile by which the device is read.", DEVICE, ("profile",)
@@ -65,6 +80,21 @@ DEVICE_MODEL_INFO = declare(
     "Manufacturer, model and firmware as the device tells them.",
     DEVICE,
     ("manufacturer", "model", "firmware"),
+)
+DEVICE_FIRMWARE_OUTDATED = declare(
+    "device_firmware_outdated",
+    "gauge",
+    "flag",
+    "The firmware is older than the inventory demands; absent where it demands nothing, or none is known.",
+    DEVICE,
+)
+DEVICE_SECURITY_FINDING = declare(
+    "device_security_finding",
+    "gauge",
+    "flag",
+    "How the device could be misused: a finding, never a state. Absent where it could not be found out.",
+    DEVICE,
+    ("finding",),
 )
 DEVICE_CPU = declare("device_cpu_ratio", "gauge", "ratio", "Share of the processors' time in use.", DEVICE)
 DEVICE_MEMORY = declare("device_memory_ratio", "gauge", "ratio", "Share of the main memory in use.", DEVICE)

@@ -51,6 +51,7 @@ from probes.model.places import (
     Thresholds,
     Trunk,
 )
+from probes.model.policy import FirmwareRule
 from probes.model.province import Contacts, Language, Province, Traps
 from probes.model.services import Date, KnownIssue, Layer, Service, ServiceTemplate, Via
 from probes.model.timings import TIMING_PROFILES, Timings
@@ -75,6 +76,7 @@ __all__ = [
     "Device",
     "DeviceRole",
     "DeviceTemplate",
+    "FirmwareRule",
     "Host",
     "HttpBasic",
     "HttpBearer",

@@ -45,7 +45,7 @@ LATENCY_S: Mapping[Medium, float] = MappingProxyType({medium: limits["latency_s"
 """Round-trip time above which a link counts as degraded, by medium."""
 BUDGET_MB_PER_DAY: Mapping[Medium, float] = MappingProxyType({"lte": 20, "vsat": 10})
 """What probing a link may cost by default where every byte is paid for; 1 MB are a million bytes."""
-DeviceRole = Literal["router", "switch", "ups", "modem", "radio", "meeting"]
+DeviceRole = Literal["router", "switch", "ups", "modem", "radio", "meeting", "printer", "pc"]
 BUILT_IN_CLASSES = ("hq", "remote")
 """Classes that need no declaration: a commune at the province's seat, and any other."""
 

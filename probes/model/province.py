@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from probes.model.base import Host, Identifier, IpAddress, Network, Port, ProvinceCode, Settings, Several, Text, WebUrl
 from probes.model.credentials import Credential
 from probes.model.places import Commune, Contact, SiteClass, Trunk
+from probes.model.policy import FirmwareRule
 from probes.model.services import KnownIssue, Service
 from probes.model.timings import Timings
 from probes.model.windows import PlannedCuts, Window
@@ -85,6 +86,14 @@ class Province(Settings):
     """When work is planned, so that nobody is paged."""
     planned_cuts: PlannedCuts | None = Field(None, examples=[{"file": "planned-cuts.csv"}])
     """The electricity company's announcements."""
+    firmware: Several[FirmwareRule] = Field((), examples=[[{"profile": "mikrotik", "minimum": "7.12"}]])
+    """The oldest firmware that devices may have; an older one is told, and nobody is paged for it."""
+    snmp_v3_required: bool = False
+    """Asking a device by SNMP v1 or v2c is a security finding."""
+    security_checks: bool = False
+    """Once a day each device is asked with the communities `public` and `private`, connected to at the ports 23, 80,
+    8291 and 8728, and greeted with TLS 1.1 at 443. What it accepts is told as `lienxa_device_security_finding`; the
+    devices' logs will show it."""
     known_issues: Several[KnownIssue] = Field(
         (), examples=[[{"id": "finance-3", "title": "Mã số chưa đồng bộ", "owner": "Bộ Tài chính"}]]
     )

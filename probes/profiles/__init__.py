@@ -17,9 +17,9 @@ import yaml
 from pydantic import ValidationError
 
 from probes.profiles.compiled import CompiledGroup, compiled
-from probes.profiles.model import Group, Profile, objects
+from probes.profiles.model import Group, Profile, Sign, objects
 
-__all__ = ["Asked", "Group", "Library", "Plan", "Profile", "compiled", "load", "objects", "read", "shipped"]
+__all__ = ["Asked", "Group", "Library", "Plan", "Profile", "Sign", "compiled", "load", "objects", "read", "shipped"]
 
 SUFFIX = ".yaml"
 FIRST = ("system",)
@@ -121,6 +121,11 @@ class Library:
         )
         times = Counter(family for item in asked for family in item.group.families)
         return Plan(tuple(asked), frozenset(family for family, count in times.items() if count > 1))
+
+    def signs(self, profiles: Sequence[str]) -> tuple[Sign, ...]:
+        """The objects by which devices of these profiles are told from every other, each once."""
+        every = [name for profile in profiles for name in (profile, *self.profiles[profile].also)]
+        return tuple(dict.fromkeys(sign for name in every for sign in self.profiles[name].serial_number))
 
     def names(self) -> frozenset[str]:
         """Groups that an inventory may demand."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from probes.metrics import FAMILIES, PREFIX, Family
-from probes.model import Identifier, Settings, Several
+from probes.model import DeviceRole, Identifier, Settings, Several
 from probes.profiles.values import Plain, Type
 
 PRIVATE_OBJECTS = re.compile(r"imei|imsi|iccid|uicc|msisdn|phone|subscriber|serial", re.IGNORECASE)
@@ -52,7 +52,8 @@ def _expression(value: str) -> str:
 
 
 Oid = Annotated[str, AfterValidator(_oid)]
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][A-Za-z0-9-]*$"), AfterValidator(_public)]
+MibName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][A-Za-z0-9-]*$")]
+ObjectName = Annotated[MibName, AfterValidator(_public)]
 FamilyName = Annotated[str, AfterValidator(_family)]
 GroupName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
@@ -180,7 +181,7 @@ class Reading(_Reader):
         return FAMILIES[PREFIX + self.family]
 
 
-class Sign(Object):
+class Change(Object):
     """A scalar that tells when the rows of a table must be learnt anew."""
 
     falls: bool = False
@@ -210,7 +211,7 @@ class Table(Settings):
     """Asked only where the group's tables before it have said nothing."""
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """Put before the rows' names: `fan` makes `fan 1` of index 1."""
-    signs: Several[Sign] = ()
+    signs: Several[Change] = ()
     limit: Annotated[int, Field(ge=1, le=1024)] = 64
     """Rows that are read at most."""
     up_to: Object | None = None
@@ -286,6 +287,14 @@ class Match(Settings):
         return self
 
 
+class Sign(Settings):
+    """An object that no other device has the same value of, such as its serial number."""
+
+    object: MibName
+    oid: Oid
+    """A scalar's with its `.0`; of a column the first row that has a value."""
+
+
 class Profile(Settings):
     """One sort of device, or, without `match`, groups that other profiles and inventories name."""
 
@@ -298,6 +307,10 @@ class Profile(Settings):
     also: Several[Identifier] = ()
     """Profiles without `match` whose groups such a device has as well."""
     groups: Several[Group] = ()
+    roles: Several[DeviceRole] = ()
+    """What such a device can be in an inventory; anything, unless given."""
+    serial_number: Several[Sign] = ()
+    """What tells this device from every other: only ever compared with what was read before, never shown."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Profile:

@@ -65,12 +65,12 @@ def open_agent(port: int, version: str = "v2c", community: str = "public") -> Sn
 
 
 @contextlib.contextmanager
-def snmpd(folder: Path, port: int) -> Iterator[None]:
-    """net-snmp's agent on loopback, with a user for each combination of protocols."""
+def snmpd(folder: Path, port: int, *more: str) -> Iterator[None]:
+    """net-snmp's agent on loopback, with a user for each combination of protocols and `more` configuration."""
     binary = shutil.which("snmpd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if binary is None:
         pytest.skip("no snmpd (Debian package snmpd)")
-    lines = [f"agentAddress udp:127.0.0.1:{port}", "rocommunity public 127.0.0.1", "sysName cao-bang-01273"]
+    lines = [f"agentAddress udp:127.0.0.1:{port}", "rocommunity public 127.0.0.1", "sysName cao-bang-01273", *more]
     for auth, privacy in COMBINATIONS:
         user = user_of(auth, privacy)
         create, level = f"createUser {user}", "noauth"

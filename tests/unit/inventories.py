@@ -69,6 +69,9 @@ known_issues:
   - {id: finance-3, title: Mã số, owner: Bộ Tài chính, services: [portal]}
 hops: {10.20.0.1: Nút Trà Lĩnh}
 traps: {port: 1162}
+firmware: [{profile: mikrotik, minimum: 7.12.1}]
+snmp_v3_required: true
+security_checks: true
 """
 """Every key of the top level, most of those below."""
 

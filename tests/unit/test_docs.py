@@ -25,6 +25,7 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
         *(ROOT / "agent" / room for room in ("diagnosis", "inventory")),
         ROOT / "probes",
         ROOT / "probes" / "protocols",
+        ROOT / "probes" / "kinds" / "snmp",
         ROOT / "probes" / "protocols" / "icmp",
     ]
     missing = [name for name in linked | named if not any((folder / name).exists() for folder in folders)]

@@ -178,5 +178,5 @@ async def read(said: Mapping[str, SnmpValue]) -> Result:
 
 
 def values(result: Result) -> list[tuple[str, tuple[str, ...], float]]:
-    private = (metrics.DEVICE_INFO,)
+    private = (metrics.DEVICE_INFO, metrics.DEVICE_DIFFERS)  # whether there is a serial number: it is masked
     return [(item.family.name, item.labels, item.value) for item in result.readings if item.family not in private]

@@ -46,6 +46,9 @@ def test_what_is_wrong_with_profiles_is_told_with_file_and_name(tmp_path: Path) 
     with pytest.raises(InventoryError) as unknown:
         library_of(province(communes=[modem("mikrotek")], trunks=[]), tmp_path)
     assert unknown.value.errors[0].startswith("device modem of 01290: unknown profile 'mikrotek' (known: ")
+    with pytest.raises(InventoryError) as rule:
+        library_of(province(firmware=[{"profile": "mikrotek", "minimum": "7.12"}]), tmp_path)
+    assert rule.value.errors[0].startswith("firmware[0]: unknown profile 'mikrotek' (known: ")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "example-modem.yaml").write_text(OWN.replace("cell_rsrp_dbm", "cell_rsrp"), "utf-8")
     with pytest.raises(InventoryError) as wrong:

@@ -98,7 +98,19 @@ def test_a_histogram_is_cumulated_and_ends_with_infinity() -> None:
 
 def test_every_family_of_the_catalogue_has_help_and_keeps_to_the_label_contract() -> None:
     contract = {"province", "commune", "trunk", "link", "device", "interface", "service", "target", "kind", "path"}
-    contract |= {"medium", "phase", "reason", "state", "cause", "root", "root_kind", "group", "reading", "overlay"}
+    contract |= {
+        "medium",
+        "phase",
+        "reason",
+        "state",
+        "cause",
+        "root",
+        "root_kind",
+        "group",
+        "reading",
+        "overlay",
+        "finding",
+    }
     contract |= {"version", "description", "object_id", "name", "type", "parent"}  # on info families only
     contract |= {"site_class", "layer", "issue", "title", "owner"}  # likewise
     contract |= {"profile", "manufacturer", "model", "firmware", "operator", "technology"}  # likewise
