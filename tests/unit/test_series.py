@@ -110,6 +110,7 @@ def test_every_family_of_the_catalogue_has_help_and_keeps_to_the_label_contract(
         "reading",
         "overlay",
         "finding",
+        "trap",
     }
     contract |= {"version", "description", "object_id", "name", "type", "parent"}  # on info families only
     contract |= {"site_class", "layer", "issue", "title", "owner"}  # likewise
