@@ -17,6 +17,7 @@ from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.names import HostNames
 from probes.protocols.snmp import SnmpSessions
+from probes.protocols.tls import TlsContexts
 
 RESOLVERS = 64
 """Names looked up at once: the C library's resolver blocks a thread, and a dead server must not stop the others."""
@@ -43,6 +44,7 @@ class OpenNet:
     pings: IcmpEngine
     snmp: SnmpSessions
     http: aiohttp.ClientSession
+    tls: TlsContexts
 
 
 def resolvers() -> ThreadPoolExecutor:
@@ -66,7 +68,7 @@ async def open_net(clock: Clock, ping_timeout_s: float, *, may_ping: bool = True
     snmp = SnmpSessions()
     names = HostNames()
     try:
-        yield OpenNet(clock, names, pings, snmp, http)
+        yield OpenNet(clock, names, pings, snmp, http, TlsContexts())
     finally:
         pings.close()
         snmp.close()

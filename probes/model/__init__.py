@@ -34,6 +34,7 @@ from probes.model.credentials import (
     SnmpUser,
     sources_of,
 )
+from probes.model.patterns import Pattern
 from probes.model.places import (
     BUILT_IN_CLASSES,
     LATENCY_S,
@@ -90,6 +91,7 @@ __all__ = [
     "Medium",
     "Moment",
     "Network",
+    "Pattern",
     "PlannedCuts",
     "Port",
     "Province",
