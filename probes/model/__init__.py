@@ -2,6 +2,7 @@
 
 from probes.model.base import (
     PREFIX,
+    AbsolutePath,
     AddressPattern,
     AddressPrefix,
     CommuneCode,
@@ -64,6 +65,7 @@ __all__ = [
     "PREFIX",
     "TIMING_PROFILES",
     "VIETNAM",
+    "AbsolutePath",
     "AddressPattern",
     "AddressPrefix",
     "ClientCertificate",

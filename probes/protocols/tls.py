@@ -20,6 +20,7 @@ from OpenSSL import SSL, crypto
 
 from probes import metrics
 from probes.protocols import certificates, stapling
+from probes.protocols.attempt import Failed
 from probes.protocols.certificates import WEAKNESSES, Certificate, CertificateUnreadable, Weakness
 from probes.results import Reading, Reason
 
@@ -49,14 +50,8 @@ _FAULTS = {
 }
 
 
-class TlsError(Exception):
-    """No session came about, or it broke; the message repeats nothing of what the server sent."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        """`reason` in the vocabulary's words, `detail` for people."""
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+class TlsError(Failed):
+    """No session came about, or it broke."""
 
 
 @dataclass(slots=True)
@@ -149,9 +144,9 @@ class TlsStream:
         return received
 
     async def send(self, data: bytes) -> None:
-        """All of it, at most 16 KiB; raises `TlsError`."""
-        await self._drive(partial(self._tls.send, data))
-        await self._flush()
+        """All of it; raises `TlsError`."""
+        for start in range(0, len(data), CHUNK_BYTES):  # what one record takes (RFC 8446 5.1)
+            await self._drive(partial(self._tls.send, data[start : start + CHUNK_BYTES]))
 
     async def _drive(self, step: Any) -> Any:
         """One step of OpenSSL's, with what it wants from the network."""
