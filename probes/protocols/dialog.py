@@ -35,8 +35,7 @@ STARTTLS: Mapping[StartTls, Sequence[Step]] = MappingProxyType(
     {
         "smtp": (  # RFC 3207
             Step("^220 ", "EHLO lienxa.invalid\r"),
-            Step("^250[ -]STARTTLS"),
-            Step("^250 |^250-.*", "STARTTLS\r"),
+            Step("^250[ -]STARTTLS", "STARTTLS\r"),
             Step("^220 ", starttls=True),
         ),
         "imap": (Step("^[*] OK", "a1 STARTTLS\r"), Step("^a1 OK", starttls=True)),  # RFC 9051 6.2.1
