@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from probes.model import AbsolutePath, Host, IpAddress, Pattern, Port, Seconds, Settings, Several, Timeout
 from probes.ports import Kind, Net
 from probes.protocols import dialog, tcp, tls
-from probes.protocols.attempt import Attempt, Failed, Stream
+from probes.protocols.attempt import Attempt, Failed, OutOfTime, Stream
 from probes.results import Beat, Reading, Reason, Result
 
 
@@ -68,7 +68,7 @@ async def check(settings: TcpSettings, net: Net, beat: Beat) -> Result:  # noqa:
         took_s = talk.attempt.took_s
         slow = took_s > settings.slow_s
         return Result(Reason.SLOW if slow else None, readings, detail=f"took {took_s:.1f} s" if slow else "")
-    if failed.reason is Reason.TIMEOUT and talk.dialog is not None and talk.attempt.phase == "request":
+    if isinstance(failed, OutOfTime) and talk.dialog is not None and talk.attempt.phase == "request":
         failed = talk.dialog.late(f"{settings.timeout_s:g} s")
     return Result(failed.reason, readings, detail=failed.detail)
 

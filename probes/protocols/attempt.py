@@ -37,6 +37,10 @@ class Failed(Exception):
         self.detail = detail
 
 
+class OutOfTime(Failed):
+    """The time for the whole attempt is over."""
+
+
 class Attempt:
     """The phases of one attempt, in seconds; `phase` is the last one that was begun."""
 
@@ -68,7 +72,7 @@ class Attempt:
             async with asyncio.timeout(timeout_s):
                 return await work
         except TimeoutError:
-            return Failed(Reason.TIMEOUT, f"no end of {self.phase} within {timeout_s:g} s")
+            return OutOfTime(Reason.TIMEOUT, f"no end of {self.phase} within {timeout_s:g} s")
         except OSError as error:
             return Failed(tcp.reason_of(error), f"{self.phase}: {tcp.meaning(error)}")
         except Failed as failed:

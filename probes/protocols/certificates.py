@@ -63,7 +63,7 @@ def read(der: bytes) -> Certificate:
         with warnings.catch_warnings(action="ignore"):  # of serial numbers and names against the rules
             parsed = x509.load_der_x509_certificate(der)
             starts, ends = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-    except (ValueError, UnsupportedAlgorithm, OverflowError):
+    except (ValueError, UnsupportedAlgorithm, OverflowError, x509.InvalidVersion):
         raise CertificateUnreadable("damaged certificate") from None
     with warnings.catch_warnings(action="ignore"):
         key = _readable(parsed.public_key, None)

@@ -42,7 +42,7 @@ class Records:
     authenticated: bool
     """Whether the resolver says that it has validated the answer (RFC 4035 3.2.3)."""
     data: tuple[str, ...]
-    """Of the records of the type that was asked for."""
+    """Of the records of the type that was asked for, sorted: servers turn the order of their answers."""
     serial: int | None = None
     """Of the zone, where SOA was asked for."""
 
@@ -109,7 +109,7 @@ def udp_socket(endpoint: Endpoint, source: str | None) -> socket.socket:
 def records_of(answer: dns.message.Message, record: str) -> Records:
     """What an answer says; raises `Failed` for records that cannot be written down."""
     try:
-        data = tuple(_texts(answer, record))
+        data = tuple(sorted(_texts(answer, record)))
         code = answer.rcode()
         rcode = dns.rcode.to_text(code)
     except _FOREIGN:

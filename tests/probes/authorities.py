@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,14 +36,12 @@ class Identity:
         """The certificate."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
-    def issue(self, host: str = HOST, *, key: Any = None, **how: Any) -> Identity:
+    def issue(self, host: str = HOST, *, also: Sequence[str] = (), key: Any = None, **how: Any) -> Identity:
         """A server's certificate."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        names = (
-            [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            if host == HOST
-            else [x509.DNSName(host)]
-        )
+        names: list[x509.GeneralName] = [x509.DNSName(name) for name in (host, *also)]
+        if host == HOST:
+            names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         return _made(host, key, self, names=names, **how)
 
     def intermediate(self) -> Identity:
