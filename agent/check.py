@@ -89,6 +89,11 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.LOOP: "the device's table has no end: update its firmware",
         Reason.OTHER_ADDRESS: "the answer comes from another address: give that one, or bind its agent to this one",
         Reason.OTHER_DEVICE: "was it exchanged, or the address given away? correct `role`, `profile` or `address`",
+        Reason.CERTIFICATE_EXPIRING: "tell the service's owner to renew it, and to install it with its whole chain",
+        Reason.WEAK_TLS: "tell the service's owner to mend what the detail names; or `accept` it for now",
+        Reason.NXDOMAIN: "check the name's spelling; tell the zone's owner: deleted, or not delegated?",
+        Reason.SERVFAIL: "the name server cannot answer: ask another one; zone expired, or its signatures (DNSSEC)?",
+        Reason.QUERY_REFUSED: "the name server does not serve this name to us: is it the right one, may we ask it?",
     }
 )
 """What to do, by reason."""

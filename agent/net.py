@@ -13,11 +13,12 @@ from importlib.metadata import version
 import aiohttp
 
 from agent.errors import Unusable
-from probes.ports import Clock, Names, Net, Pings, Snmp
+from probes.ports import Clock, Names, Net, Pings, Snmp, Tls
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.names import HostNames
 from probes.protocols.snmp import SnmpSessions
+from probes.protocols.tls import TlsContexts
 
 RESOLVERS = 64
 """Names looked up at once: the C library's resolver blocks a thread, and a dead server must not stop the others."""
@@ -46,6 +47,7 @@ class OpenNet:
     pings: IcmpEngine
     snmp: SnmpSessions
     http: aiohttp.ClientSession
+    tls: TlsContexts
     connects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTS))
 
 
@@ -58,12 +60,13 @@ class _Through:
     pings: Pings
     snmp: Snmp
     http: aiohttp.ClientSession
+    tls: Tls
     connects: asyncio.Semaphore
 
 
 def through(net: Net, snmp: Snmp) -> Net:
     """The same, but SNMP goes through `snmp`."""
-    return _Through(net.clock, net.names, net.pings, snmp, net.http, net.connects)
+    return _Through(net.clock, net.names, net.pings, snmp, net.http, net.tls, net.connects)
 
 
 def resolvers() -> ThreadPoolExecutor:
@@ -87,7 +90,7 @@ async def open_net(clock: Clock, ping_timeout_s: float, *, may_ping: bool = True
     snmp = SnmpSessions()
     names = HostNames()
     try:
-        yield OpenNet(clock, names, pings, snmp, http)
+        yield OpenNet(clock, names, pings, snmp, http, TlsContexts())
     finally:
         pings.close()
         snmp.close()

@@ -16,11 +16,12 @@ from pydantic import BaseModel
 from agent.schema import SERVICE_KINDS, Schema, of_model, schema, summary
 from agent.schema.texts import ADDRESS
 from probes import model as models
+from probes.kinds.tcp import TcpStep
 from probes.systems import System, systems
 
 _NONE = "–"
 _UNITS: Mapping[str, str] = MappingProxyType(
-    {"_per_s": "per second", "_s": "seconds", "_ratio": "share of 1", "_bytes": "bytes"}
+    {"_per_s": "per second", "_s": "seconds", "_days": "days", "_ratio": "share of 1", "_bytes": "bytes"}
 )
 """By the end of a key's name; the first that fits."""
 _REQUIRED = "**required**"
@@ -48,6 +49,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "SiteClass": "[site class](#site_classes)",
         "SnmpCommunity": "[SNMP v1, v2c](#snmp-v1-and-v2c)",
         "SnmpUser": "[SNMP v3](#snmp-v3)",
+        "TcpStep": "[steps](#steps-of-kind-tcp)",
         "Thresholds": "[thresholds](#thresholds)",
         "Timings": "[timings](#timings)",
         "Traps": "[traps](#traps)",
@@ -77,7 +79,11 @@ def reference() -> str:
 def _kind(name: str) -> str:
     settings = SERVICE_KINDS[name].settings
     heading = f"#### Settings of `kind: {name}`"
-    return f"{heading}\n\n{_explained(settings, of_model(settings)['properties'])}"
+    explained = f"{heading}\n\n{_explained(settings, of_model(settings)['properties'])}"
+    if name != "tcp":
+        return explained
+    steps = _explained(TcpStep, of_model(TcpStep)["properties"])
+    return f"{explained}\n\n##### Steps of `kind: tcp`\n\n{steps}"
 
 
 def _explained(model: type[BaseModel], properties: Mapping[str, Schema]) -> str:

@@ -117,5 +117,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "loop": message("SNMP: the table does not end"),
         "other_address": message("SNMP: answers from another address"),
         "other_device": message("another device than expected"),
+        "certificate_expiring": message("certificate expires soon"),
+        "weak_tls": message("outdated encryption or signature"),
+        "nxdomain": message("DNS: the name does not exist (NXDOMAIN)"),
+        "servfail": message("DNS: the name server fails (SERVFAIL)"),
+        "query_refused": message("DNS: the name server refuses to answer (REFUSED)"),
     }
 )

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
+from OpenSSL import SSL
 from pydantic import SecretStr
 
 from probes.model import Settings
@@ -242,6 +243,14 @@ class Snmp(Protocol):
         ...
 
 
+class Tls(Protocol):
+    """What is trusted, for `probes.protocols.tls`: contexts, read once and shared."""
+
+    async def context(self, ca_file: str | None) -> SSL.Context:
+        """The system's authorities, and those of `ca_file` (PEM); raises `TlsError` where that cannot be read."""
+        ...
+
+
 class Net(Protocol):
     """Everything long-lived that probes share, opened by the composition root."""
 
@@ -260,6 +269,8 @@ class Net(Protocol):
     def snmp(self) -> Snmp: ...
     @property
     def http(self) -> aiohttp.ClientSession: ...
+    @property
+    def tls(self) -> Tls: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from probes.kinds import http, icmp, snmp, tcp
+from probes.kinds import dns, http, icmp, snmp, tcp, tls
 from probes.ports import Kind
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (http.KIND, icmp.KIND, snmp.KIND, tcp.KIND)})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (dns.KIND, http.KIND, icmp.KIND, snmp.KIND, tcp.KIND, tls.KIND)}
+)

@@ -44,6 +44,13 @@ class Reason(StrEnum):
     LOOP = "loop"
     OTHER_ADDRESS = "other_address"
     OTHER_DEVICE = "other_device"
+    # what a TLS session shows besides plain failure
+    CERTIFICATE_EXPIRING = "certificate_expiring"
+    WEAK_TLS = "weak_tls"
+    # response codes of a name server (RFC 1035 4.1.1)
+    NXDOMAIN = "nxdomain"
+    SERVFAIL = "servfail"
+    QUERY_REFUSED = "query_refused"
 
 
 class TargetState(StrEnum):
@@ -84,6 +91,8 @@ DEGRADING = UNREADABLE | {
     Reason.QUALITY,
     Reason.PARTIAL,
     Reason.OTHER_DEVICE,
+    Reason.CERTIFICATE_EXPIRING,
+    Reason.WEAK_TLS,
 }
 """Reasons with which a target still does its work, if badly."""
 BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})

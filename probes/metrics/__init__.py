@@ -9,9 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType
 
-from probes.metrics import agent, devices, inventory, links, power, radio, sensors, services, targets, verdicts
+from probes.metrics import (
+    agent,
+    devices,
+    dns,
+    inventory,
+    links,
+    power,
+    radio,
+    sensors,
+    services,
+    targets,
+    tls,
+    verdicts,
+)
 from probes.metrics.agent import *
 from probes.metrics.devices import *
+from probes.metrics.dns import *
 from probes.metrics.family import *
 from probes.metrics.family import Family as Family
 from probes.metrics.inventory import *
@@ -21,9 +35,10 @@ from probes.metrics.radio import *
 from probes.metrics.sensors import *
 from probes.metrics.services import *
 from probes.metrics.targets import *
+from probes.metrics.tls import *
 from probes.metrics.verdicts import *
 
-SUBJECTS = (targets, links, devices, power, radio, sensors, services, verdicts, inventory, agent)
+SUBJECTS = (targets, links, devices, power, radio, sensors, services, tls, dns, verdicts, inventory, agent)
 """The modules of the catalogue, in the order of the page."""
 
 

@@ -25,7 +25,7 @@ PROBE_DURATION = declare(
     "probe_duration_seconds",
     "gauge",
     "seconds",
-    "Duration of the last beat's phases: resolve, connect, tls, processing, transfer.",
+    "Duration of the last beat's phases: resolve, connect, tls, request, processing, transfer.",
     TARGET,
     ("phase",),
 )

@@ -2,6 +2,7 @@
 
 from probes.model.base import (
     PREFIX,
+    AbsolutePath,
     AddressPattern,
     AddressPrefix,
     CommuneCode,
@@ -34,6 +35,7 @@ from probes.model.credentials import (
     SnmpUser,
     sources_of,
 )
+from probes.model.patterns import Pattern
 from probes.model.places import (
     BUILT_IN_CLASSES,
     LATENCY_S,
@@ -64,6 +66,7 @@ __all__ = [
     "PREFIX",
     "TIMING_PROFILES",
     "VIETNAM",
+    "AbsolutePath",
     "AddressPattern",
     "AddressPrefix",
     "ClientCertificate",
@@ -92,6 +95,7 @@ __all__ = [
     "Medium",
     "Moment",
     "Network",
+    "Pattern",
     "PlannedCuts",
     "Port",
     "Province",

@@ -136,6 +136,8 @@ Network = Annotated[str, AfterValidator(_network)]
 """Addresses in CIDR notation (RFC 4632)."""
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 """http or https, without user name and password."""
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/", max_length=4096)]
+"""A file of this machine."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, le=1)]

@@ -87,6 +87,23 @@ def rtt_s(connection: socket.socket) -> float | None:
     return microseconds / 1e6 if microseconds else None
 
 
+class PlainStream:
+    """Bytes over a connected, non-blocking socket, which the caller closes; raises OSError."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Within the running loop."""
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+
+    async def receive(self, limit: int) -> bytes:
+        """At most `limit` bytes; empty at the end."""
+        return await self._loop.sock_recv(self._socket, limit)
+
+    async def send(self, data: bytes) -> None:
+        """All of it."""
+        await self._loop.sock_sendall(self._socket, data)
+
+
 def reason_of(error: OSError) -> Reason:
     """What a failed look-up or connection says."""
     if isinstance(error, socket.gaierror):

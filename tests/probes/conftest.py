@@ -20,12 +20,13 @@ import aiohttp
 import pytest
 
 from probes.metrics import Family
-from probes.ports import Names, Pings, Snmp
+from probes.ports import Names, Pings, Snmp, Tls
 from probes.profiles import Library, shipped
 from probes.protocols.http import open_session
 from probes.protocols.icmp import IcmpEngine, IcmpUnavailable
 from probes.protocols.names import HostNames
 from probes.protocols.snmp import SnmpSessions
+from probes.protocols.tls import TlsContexts
 from probes.results import Beat, Result
 
 Returned = TypeVar("Returned")
@@ -64,6 +65,7 @@ class TestNet:
     connects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     snmp: Snmp = field(default_factory=Closed)
     http: aiohttp.ClientSession = field(default_factory=Closed)  # type: ignore[assignment]  # fails on use
+    tls: Tls = field(default_factory=TlsContexts)
 
 
 def beat(memory: object = None, *, continuous: bool = True, target: str = "here") -> Beat:

@@ -44,7 +44,7 @@ def test_no_kind_may_wait_longer_than_the_runner_does() -> None:
         for kind in KINDS.values()
         if (field := kind.settings.model_fields.get("timeout_s"))
     }
-    assert bounds == {"http": [DEADLINE_S], "snmp": [DEADLINE_S], "tcp": [DEADLINE_S]}
+    assert bounds == {kind: [DEADLINE_S] for kind in ("dns", "http", "snmp", "tcp", "tls")}
 
 
 @pytest.mark.parametrize("text", [by_class("79"), written_out("79")], ids=["by class", "written out"])
