@@ -94,6 +94,11 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.UNKNOWN_ENGINE: "the device's engine id changes or is shared with another: set one of its own",
         Reason.LOOP: "the device's table has no end: update its firmware",
         Reason.OTHER_ADDRESS: "the answer comes from another address: give that one, or bind its agent to this one",
+        Reason.BLOCKED: "a firewall wants to see a browser: ask the service's owner to let the probe's address through",
+        Reason.FORBIDDEN_TARGET: "the service sends us where no probe may go: tell its owner; is it the right `url`?",
+        Reason.PROXY_ERROR: "the proxy, not the service: check `proxy`, and whether it lets us through",
+        Reason.NO_TOKEN: "the token service, not the service: check `token_url`, `client_id` and the secret",
+        Reason.CERTIFICATE_EXPIRING: "tell the service's owner to renew it, and to install it with its whole chain",
     }
 )
 """What to do, by reason."""

@@ -116,5 +116,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "unknown_engine": message("SNMP: unknown engine"),
         "loop": message("SNMP: the table does not end"),
         "other_address": message("SNMP: answers from another address"),
+        "blocked": message("probe stopped by a firewall"),
+        "forbidden_target": message("redirected to a forbidden address"),
+        "proxy_error": message("proxy failure"),
+        "no_token": message("no access token"),
+        "certificate_expiring": message("certificate expires soon"),
     }
 )

@@ -43,6 +43,13 @@ class Reason(StrEnum):
     UNKNOWN_ENGINE = "unknown_engine"
     LOOP = "loop"
     OTHER_ADDRESS = "other_address"
+    # what lies between us and a web service
+    BLOCKED = "blocked"
+    FORBIDDEN_TARGET = "forbidden_target"
+    PROXY_ERROR = "proxy_error"
+    NO_TOKEN = "no_token"  # noqa: S105  # a reason, no password
+    # what a TLS session shows besides plain failure
+    CERTIFICATE_EXPIRING = "certificate_expiring"
 
 
 class TargetState(StrEnum):
@@ -82,10 +89,11 @@ DEGRADING = UNREADABLE | {
     Reason.JITTER,
     Reason.QUALITY,
     Reason.PARTIAL,
+    Reason.CERTIFICATE_EXPIRING,
 }
 """Reasons with which a target still does its work, if badly."""
-BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})
-"""Reasons that speak of the agent, not of the target."""
+BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL, Reason.BLOCKED})
+"""Reasons that speak of the agent, not of the target; a firewall that takes it for a robot is one."""
 
 
 class CommuneState(StrEnum):
