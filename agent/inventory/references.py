@@ -16,7 +16,7 @@ from probes.systems import systems
 Where = Callable[[Place], str]
 """Tells people where a place was written."""
 
-_HTTP_ONLY = ("password", "token", "certificate", "key")
+_HTTP_ONLY = ("password", "token", "client_secret", "client_id", "token_url", "certificate", "key")
 _SNMP_ONLY = ("community", "version")
 """Keys that tell what a credential is for."""
 

@@ -57,13 +57,14 @@ def _schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
                     raise ValueError(
                         f"refers to {value!r}; nothing is fetched: put it into `$defs`, refer to '#/$defs/…'"
                     )
-                resolver.lookup(value)
+                try:
+                    resolver.lookup(value)
+                except Unresolvable:
+                    raise ValueError(f"refers to {value!r}, which is not there") from None
             if key == "pattern" and isinstance(value, str):
                 _pattern(value)
     except SchemaError as error:
         raise ValueError(f"is no JSON Schema (2020-12): {error.message}") from None
-    except Unresolvable as error:
-        raise ValueError(f"refers to {error.ref!r}, which is not there") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     return schema
