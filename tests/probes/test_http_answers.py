@@ -219,7 +219,7 @@ async def test_a_firewalls_challenge_is_unknown_not_down(
     [
         ("120", 119, 121),
         ("999999999999", 599, 601),
-        (formatdate(time.time() + 100, usegmt=True), 60, 101),
+        ("the date in 100 s", 97, 101),
         ("0", None, None),
         ("soon", None, None),
         (formatdate(0, usegmt=True), None, None),
@@ -229,6 +229,8 @@ async def test_a_firewalls_challenge_is_unknown_not_down(
 async def test_retry_after_is_honoured_within_ten_minutes(
     net: TestNet, said: str, low_s: float | None, high_s: float | None
 ) -> None:
+    if said == "the date in 100 s":
+        said = formatdate(time.time() + 100, usegmt=True)
     async with answering("", 503, Retry_After=said) as url:
         result = await probe(net, url)
     assert result.reason is Reason.OVERLOADED
@@ -358,12 +360,10 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 async def test_a_gzip_bomb_costs_no_more_than_what_is_read_of_it(net: TestNet) -> None:
-    bomb = gzip.compress(gzip.compress(bytes(400 * MIB), 9), 1)  # 400 MiB in one, gigabytes in many
-    inner = gzip.compress(bytes(400 * MIB), 1)
-    async with answering(inner, Content_Encoding="gzip") as url:
+    bomb = gzip.compress(bytes(400 * MIB), 1)
+    async with answering(bomb, Content_Encoding="gzip") as url:
         reason, _, peak = await cost(net, url, timeout_s=5)
     assert (reason, peak < 8 * MIB) == (None, True), peak
-    assert len(bomb) < len(inner)
 
 
 @pytest.mark.parametrize(
@@ -434,3 +434,10 @@ async def test_a_redirect_that_is_very_long_is_bounded(net: TestNet) -> None:
     async with sending(b"HTTP/1.1 302 Found\r\nLocation: /" + b"../" * 2600 + b"\r\nContent-Length: 0\r\n\r\n") as url:
         result = await probe(net, url)
     assert result.reason is Reason.PROTOCOL_ERROR
+
+
+async def test_settings_that_have_been_used_are_still_the_same(net: TestNet) -> None:
+    async with answering(STATUS) as url:
+        used, fresh = (HttpSettings.model_validate({"url": url, "jmespath": ["status"]}) for _ in range(2))
+        assert (await check(used, net, beat())).reason is None
+    assert used == fresh  # or a reload would take it for another target
