@@ -94,6 +94,10 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.NXDOMAIN: "check the name's spelling; tell the zone's owner: deleted, or not delegated?",
         Reason.SERVFAIL: "the name server cannot answer: ask another one; zone expired, or its signatures (DNSSEC)?",
         Reason.QUERY_REFUSED: "the name server does not serve this name to us: is it the right one, may we ask it?",
+        Reason.BLOCKED: "a firewall wants to see a browser: ask the service's owner to let the probe's address through",
+        Reason.FORBIDDEN_TARGET: "the service sends us where no probe may go: tell its owner; is it the right `url`?",
+        Reason.PROXY_ERROR: "the proxy, not the service: check `proxy`, and whether it lets us through",
+        Reason.NO_TOKEN: "the token service, not the service: check `token_url`, `client_id` and the secret",
     }
 )
 """What to do, by reason."""

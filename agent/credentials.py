@@ -18,13 +18,14 @@ from probes.model import (
     Device,
     HttpBasic,
     HttpBearer,
+    OAuth2Client,
     Province,
     Service,
     SnmpCommunity,
     SnmpUser,
     sources_of,
 )
-from probes.ports import NO_SECRET, HttpAuth, SnmpAgent
+from probes.ports import NO_SECRET, ClientGrant, HttpAuth, SnmpAgent
 from probes.protocols.http import CertificateRefused, client_context
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Credentials:
     _secrets: Mapping[str, Mapping[str, SecretStr]]
     _contexts: dict[tuple[str, bool], ssl.SSLContext] = field(repr=False)
     """By credential, and whether the server's certificate is verified; made on first use."""
+    _grants: dict[str, ClientGrant] = field(default_factory=dict, repr=False)
+    """By credential, so that all services with one share its token; made on first use."""
 
     def ask(self, device: Device) -> SnmpAgent:
         """How a device is asked."""
@@ -93,12 +96,20 @@ class Credentials:
                 return HttpAuth(user=credential.user, password=secret["password"])
             case HttpBearer():
                 return HttpAuth(token=secret["token"])
+            case OAuth2Client():
+                return HttpAuth(grant=self._grant(service.credential, credential))
         verify = service.settings.get("verify_tls") is not False
         return HttpAuth(
             certificate=secret["certificate"].get_secret_value(),
             key=secret["key"],
             context=self._context(service.credential, verify=verify),
         )
+
+    def _grant(self, name: str, client: OAuth2Client) -> ClientGrant:
+        if name not in self._grants:
+            secret = self._secrets[name]["client_secret"]
+            self._grants[name] = ClientGrant(client.token_url, client.client_id, secret, client.scope or "")
+        return self._grants[name]
 
     def _context(self, name: str, *, verify: bool) -> ssl.SSLContext:
         if (name, verify) not in self._contexts:

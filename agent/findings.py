@@ -9,7 +9,18 @@ from enum import StrEnum
 from itertools import islice
 
 from probes import metrics, units
-from probes.model import VIETNAM, Commune, HttpBasic, HttpBearer, Province, Service, SnmpUser, Window, recurrence
+from probes.model import (
+    VIETNAM,
+    Commune,
+    HttpBasic,
+    HttpBearer,
+    OAuth2Client,
+    Province,
+    Service,
+    SnmpUser,
+    Window,
+    recurrence,
+)
 from probes.results import Reading
 
 NAMED = 3
@@ -190,10 +201,11 @@ def _of_security(province: Province, default_communities: Collection[str], expos
 
 def _unprotected(province: Province, service: Service) -> bool:
     credential = province.credentials.get(service.credential or "")
-    if not isinstance(credential, HttpBasic | HttpBearer) or not service.connected:
+    if not isinstance(credential, HttpBasic | HttpBearer | OAuth2Client) or not service.connected:
         return False
-    url = str(service.settings.get("url", "")).casefold()
-    return not url.startswith("https:") or service.settings.get("verify_tls") is False
+    urls = [str(service.settings.get("url", "")), getattr(credential, "token_url", "https:")]
+    plain = any(not url.casefold().startswith("https:") for url in urls)
+    return plain or service.settings.get("verify_tls") is False
 
 
 def _of_time(province: Province, now: datetime) -> Iterator[Found]:

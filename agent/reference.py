@@ -42,6 +42,7 @@ _PLACES: Mapping[str, str] = MappingProxyType(
         "KnownIssue": "[known issues](#known_issues)",
         "Link": "[links](#links)",
         "LinkTemplate": "[links](#links)",
+        "OAuth2Client": "[OAuth 2.0 client](#oauth-20-client)",
         "PlannedCuts": "[planned cuts](#planned_cuts)",
         "SecretSource": "[secret](#secret)",
         "Service": "[services](#services)",
@@ -136,6 +137,9 @@ def _list(what: Schema) -> str:
 
 
 def _mapping(what: Schema) -> str:
+    if "patternProperties" not in what:
+        inner = what.get("additionalProperties")
+        return f"names, each with {_type(inner)}" if isinstance(inner, dict) else "a mapping"
     ((keys, inner),) = what["patternProperties"].items()
     named = "addresses" if keys == ADDRESS["pattern"] else "names"
     return f"{named}, each with a {'[credential](#credentials)' if 'oneOf' in inner else _type(inner)}"

@@ -122,5 +122,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "nxdomain": message("DNS: the name does not exist (NXDOMAIN)"),
         "servfail": message("DNS: the name server fails (SERVFAIL)"),
         "query_refused": message("DNS: the name server refuses to answer (REFUSED)"),
+        "blocked": message("probe stopped by a firewall"),
+        "forbidden_target": message("redirected to a forbidden address"),
+        "proxy_error": message("proxy failure"),
+        "no_token": message("no access token"),
     }
 )

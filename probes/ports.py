@@ -186,13 +186,40 @@ class SnmpAgent:
     privacy_key: SecretStr = NO_SECRET
 
 
+@dataclass(slots=True)
+class HeldToken:
+    """An access token, shared by all services that ask with the same grant; empty where there is none."""
+
+    value: SecretStr = NO_SECRET
+    until_s: float = 0.0
+    """Monotonic; from then on it is fetched anew."""
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    def forget(self, token: str) -> None:
+        """Where a service does not take it any more; a newer one stays."""
+        if self.value.get_secret_value() == token:
+            self.value = NO_SECRET
+
+
+@dataclass(frozen=True, slots=True)
+class ClientGrant:
+    """OAuth 2.0 client credentials (RFC 6749 4.4), and the token that was got with them."""
+
+    token_url: str
+    client_id: str
+    client_secret: SecretStr
+    scope: str = ""
+    held: HeldToken = field(default_factory=HeldToken, repr=False, compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAuth:
-    """Who an HTTP probe says that it is: a user with a password, a bearer token, or a TLS client certificate."""
+    """Who an HTTP probe says that it is: a user, a bearer token, an OAuth 2.0 client, or a TLS client certificate."""
 
     user: str = ""
     password: SecretStr = NO_SECRET
     token: SecretStr = NO_SECRET
+    grant: ClientGrant | None = None
     certificate: str = field(default="", repr=False)
     """With its chain, PEM."""
     key: SecretStr = NO_SECRET

@@ -51,6 +51,11 @@ class Reason(StrEnum):
     NXDOMAIN = "nxdomain"
     SERVFAIL = "servfail"
     QUERY_REFUSED = "query_refused"
+    # what lies between us and a web service
+    BLOCKED = "blocked"
+    FORBIDDEN_TARGET = "forbidden_target"
+    PROXY_ERROR = "proxy_error"
+    NO_TOKEN = "no_token"  # noqa: S105  # a reason, no password
 
 
 class TargetState(StrEnum):
@@ -95,8 +100,8 @@ DEGRADING = UNREADABLE | {
     Reason.WEAK_TLS,
 }
 """Reasons with which a target still does its work, if badly."""
-BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})
-"""Reasons that speak of the agent, not of the target."""
+BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL, Reason.BLOCKED})
+"""Reasons that speak of the agent, not of the target; a firewall that takes it for a robot is one."""
 
 
 class CommuneState(StrEnum):

@@ -16,7 +16,7 @@ from probes.systems import systems
 Where = Callable[[Place], str]
 """Tells people where a place was written."""
 
-_HTTP_ONLY = ("password", "token", "certificate", "key")
+_HTTP_ONLY = ("password", "token", "client_secret", "client_id", "token_url", "certificate", "key")
 _SNMP_ONLY = ("community", "version")
 """Keys that tell what a credential is for."""
 
@@ -122,7 +122,7 @@ def _credentials(draft: Draft) -> Iterator[Problem]:
             yield (
                 ("credentials", name),
                 "for what? SNMP v1 and v2c have a `community`, v3 `version: v3` and a `user`; services have `user` and "
-                "`password`, a `token`, or `certificate` and `key`",
+                "`password`, a `token`, `client_secret` and its like, or `certificate` and `key`",
             )
     for index, commune in enumerate(items(draft.data, "communes")):
         for number, device in enumerate(items(commune, "devices")):

@@ -14,7 +14,7 @@ from agent.inventory.templates import Problem, items, service_lists
 from agent.inventory.words import meant
 from probes.model import Service
 from probes.registry import KINDS
-from probes.systems import systems
+from probes.systems import POLITE_S, systems
 
 _KINDS = tuple(name for name in KINDS if name != "snmp")
 """Kinds that services are probed by; devices are asked over SNMP."""
@@ -29,8 +29,18 @@ def setting_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
         if kind not in _KINDS:
             yield (*place, "kind"), f"unknown kind {kind!r}{meant(kind, _KINDS)} (known: {', '.join(_KINDS)})"
             continue
+        yield from _impolite(service, place)
         defaults = {name: field.default for name, field in KINDS[kind].settings.model_fields.items()}
         yield from slow_problems(service.get("settings", {}), place, defaults)
+
+
+def _impolite(service: Mapping[str, Any], place: Place) -> Iterator[Problem]:
+    """A national system that is asked too often."""
+    beat_s, name = service.get("beat_s"), service.get("use")
+    known = isinstance(name, str) and name in systems()
+    if known and isinstance(beat_s, int | float) and not isinstance(beat_s, bool) and 1 <= beat_s < POLITE_S:
+        why = "34 provinces ask the same machine"
+        yield (*place, "beat_s"), f"must be at least {POLITE_S} for a national system: {why}"
 
 
 def setting_complaints(data: Mapping[str, Any]) -> Iterator[Complaint]:

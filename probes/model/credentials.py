@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from probes.model.base import Settings, Text
+from probes.model.base import Settings, Text, WebUrl
 
 
 class SecretSource(Settings):
@@ -92,6 +92,19 @@ class HttpBearer(Settings):
     """What is sent as `Authorization: Bearer …`."""
 
 
+class OAuth2Client(Settings):
+    """OAuth 2.0 client credentials (RFC 6749 4.4): an access token is fetched with them, and again before it ends."""
+
+    token_url: WebUrl = Field(examples=["https://lgsp.example/oauth2/token"])
+    """Where tokens are got."""
+    client_id: Text = Field(examples=["lienxa"])
+    """The name that the token service knows."""
+    client_secret: SecretSource = Field(examples=[{"file": "lgsp-secret"}])
+    """Its secret."""
+    scope: Text | None = Field(None, examples=["monitoring"])
+    """What the token should be good for, if the token service wants to know."""
+
+
 class ClientCertificate(Settings):
     """A TLS client certificate, as gateways of the data sharing platform ask for it."""
 
@@ -102,7 +115,10 @@ class ClientCertificate(Settings):
 
 
 _TAGS: Mapping[type[Settings], str] = MappingProxyType(
-    {model: f"<{model.__name__}>" for model in (SnmpCommunity, SnmpUser, HttpBasic, HttpBearer, ClientCertificate)}
+    {
+        model: f"<{model.__name__}>"
+        for model in (SnmpCommunity, SnmpUser, HttpBasic, HttpBearer, OAuth2Client, ClientCertificate)
+    }
 )
 """In angle brackets, so that nobody takes them for a key where pydantic puts them into a place."""
 
@@ -113,6 +129,8 @@ def _tag(value: Any) -> str:
     keys = value if isinstance(value, Mapping) else {}
     if "password" in keys:
         return _TAGS[HttpBasic]
+    if "client_secret" in keys or "client_id" in keys or "token_url" in keys:
+        return _TAGS[OAuth2Client]
     if "token" in keys:
         return _TAGS[HttpBearer]
     if "certificate" in keys or "key" in keys:
@@ -121,16 +139,18 @@ def _tag(value: Any) -> str:
 
 
 SnmpCredential = SnmpCommunity | SnmpUser
-HttpCredential = HttpBasic | HttpBearer | ClientCertificate
+HttpCredential = HttpBasic | HttpBearer | OAuth2Client | ClientCertificate
 Credential = Annotated[
     Annotated[SnmpCommunity, Tag("<SnmpCommunity>")]
     | Annotated[SnmpUser, Tag("<SnmpUser>")]
     | Annotated[HttpBasic, Tag("<HttpBasic>")]
     | Annotated[HttpBearer, Tag("<HttpBearer>")]
+    | Annotated[OAuth2Client, Tag("<OAuth2Client>")]
     | Annotated[ClientCertificate, Tag("<ClientCertificate>")],
     Discriminator(_tag),
 ]
-"""Told apart by their keys: `password` is HTTP basic, `token` bearer, `certificate` a client's; all else is SNMP."""
+"""Told apart by their keys: `password` is HTTP basic, `token` bearer, `client_secret` OAuth 2.0,
+`certificate` a client's; all else is SNMP."""
 
 
 def sources_of(credential: Credential) -> Iterator[tuple[str, SecretSource]]:

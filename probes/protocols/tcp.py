@@ -15,8 +15,11 @@ from probes.results import Reason
 
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES, errno.EPERM})
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENODEV})
-"""Out of descriptors, memory or local ports, an interface that is gone: the agent's trouble, nobody else's."""
+"""Out of descriptors, memory or ports, or without that address or interface: the agent's trouble, nobody else's."""
 _RTT = struct.Struct("@68xI")  # tcpi_rtt of struct tcp_info in linux/tcp.h, in microseconds
+
+PATIENCE_S = 2.0
+"""How long an address may take to accept a connection while there is another to try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +56,29 @@ async def resolve(host: str, port: int) -> list[Endpoint]:
     return [Endpoint(family, address) for family, _, _, _, address in found]  # type: ignore[arg-type]  # no raw tuples
 
 
-async def connect(endpoints: list[Endpoint], source: str | None = None) -> socket.socket:
+async def connect(endpoints: list[Endpoint], source: str | None = None, interface: str | None = None) -> socket.socket:
     """A connection to the first endpoint that accepts one; raises the first one's OSError. The caller closes it.
 
-    `source` is the address of this machine to connect from.
+    `source` is the address of this machine to connect from, `interface` what to connect through. An endpoint that is
+    silent keeps the others waiting for `PATIENCE_S`, the last one as long as the caller waits.
     """
     first: OSError | None = None
-    for endpoint in endpoints:
+    for position, endpoint in enumerate(endpoints, start=1):
         try:
-            return await _connect(endpoint, source)
-        except OSError as error:  # TimeoutError of the kernel (ETIMEDOUT) included
+            async with asyncio.timeout(PATIENCE_S if position < len(endpoints) else None):
+                return await _connect(endpoint, source, interface)
+        except OSError as error:  # TimeoutError included, the kernel's (ETIMEDOUT) and ours
             first = first or error
     raise first or socket.gaierror(socket.EAI_NODATA, "no address")
 
 
-async def _connect(endpoint: Endpoint, source: str | None) -> socket.socket:
+async def _connect(endpoint: Endpoint, source: str | None, interface: str | None) -> socket.socket:
     connection = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if interface is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         if source is not None:
             connection.bind((source, 0))
         await asyncio.get_running_loop().sock_connect(connection, endpoint.address)

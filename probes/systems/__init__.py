@@ -14,6 +14,8 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from probes.model import Identifier, Layer, Settings, Several, Via
 
 SUFFIX = ".yaml"
+POLITE_S = 60
+"""How often a national system may be asked at most, whatever an inventory says."""
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 8 times faster where libyaml is there
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600)]
@@ -46,7 +48,7 @@ class System(Settings):
     """Those of the kind, without the ones that only the province knows."""
     required: Several[SettingName] = ()
     """Settings that the inventory has to give."""
-    beat_s: Annotated[float, Field(ge=60, le=86400)]
+    beat_s: Annotated[float, Field(ge=POLITE_S, le=86400)]
     """How often it is probed: 60 where counters stop without it, 120 otherwise.
 
     Never faster: 34 provinces ask the same machine.

@@ -55,6 +55,20 @@ def test_a_service_is_asked_with_its_credential(folder: Path) -> None:
         assert "hidden-word" not in f"{target!r} {credentials!r}"
 
 
+def test_services_with_one_oauth_client_share_its_token_and_show_no_secret(folder: Path) -> None:
+    client = {"token_url": "https://lgsp.example/token", "client_id": "lienxa", "client_secret": {"file": "word"}}
+    whole = with_service(client)
+    credentials = opened(whole, folder)
+    first, second = (credentials.auth(whole.services[0]) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.grant is second.grant
+    assert first.grant is not None
+    assert first.grant.client_secret.get_secret_value() == "hidden-word"
+    assert "hidden-word" not in f"{first!r} {credentials!r}"
+    assert opened(whole, folder).auth(whole.services[0]) == first  # the same target after a reload
+
+
 def test_a_certificate_becomes_one_context_for_all_that_verify_alike(folder: Path) -> None:
     credential = {"certificate": "crt", "key": {"file": "key"}}
     verified, again, unverified = (

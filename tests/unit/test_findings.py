@@ -191,6 +191,16 @@ def test_files_that_others_can_read_are_told() -> None:
         ({"token": {"env": "A"}}, {"url": "http://portal.example/"}, True),
         ({"user": "a", "password": {"env": "A"}}, {"url": "https://portal.example/", "verify_tls": False}, True),
         ({"token": {"env": "A"}}, {"url": "HTTPS://portal.example/"}, False),
+        (
+            {"token_url": "http://a.example/", "client_id": "a", "client_secret": {"env": "A"}},
+            {"url": "https://portal.example/"},
+            True,
+        ),
+        (
+            {"token_url": "https://a.example/", "client_id": "a", "client_secret": {"env": "A"}},
+            {"url": "https://portal.example/"},
+            False,
+        ),
         ({"certificate": "a.crt", "key": {"env": "A"}}, {"url": "https://portal.example/", "verify_tls": False}, False),
     ],
 )
