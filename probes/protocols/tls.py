@@ -118,8 +118,9 @@ class TlsStream:
         """Raises `TlsError`; a certificate that is not to be trusted is no error, but told."""
         await self._drive(self._tls.do_handshake)
         seen = self._seen
-        chain, trouble = _read_all(self._tls.get_peer_cert_chain() or [])
-        verified = () if seen.faults else _read_all(self._tls.get_verified_chain() or [])[0]
+        known: dict[bytes, Certificate] = {}
+        chain, trouble = _read_all(self._tls.get_peer_cert_chain() or [], known)
+        path = () if seen.faults else _read_all(self._tls.get_verified_chain() or [], known)[0]
         faults = [] if trouble is None else [trouble]
         faults += [_words(depth, code) for depth, code in seen.faults]
         if chain and not certificates.is_for(chain[0], self._server_name):
@@ -129,7 +130,7 @@ class TlsStream:
             version=version.replace("TLSv", "TLS ").replace("SSLv", "SSL "),
             cipher=self._tls.get_cipher_name() or "",
             chain=chain,
-            path=verified,
+            path=path,
             trouble="; ".join(dict.fromkeys(faults)),
             weaknesses=frozenset(_weaknesses(version, chain)),
             staple=seen.staple,
@@ -242,12 +243,17 @@ def _stapled(connection: SSL.Connection, staple: bytes, _: object) -> bool:
     return True
 
 
-def _read_all(chain: list[crypto.X509]) -> tuple[tuple[Certificate, ...], str | None]:
-    """What is readable of a chain; none of it and why, where the server's own certificate is not."""
+def _read_all(chain: list[crypto.X509], known: dict[bytes, Certificate]) -> tuple[tuple[Certificate, ...], str | None]:
+    """What is readable of a chain; none of it and why, where the server's own certificate is not.
+
+    `known` are those that have been read already.
+    """
     read = []
     for depth, sent in enumerate(chain):
+        der = crypto.dump_certificate(crypto.FILETYPE_ASN1, sent)
         try:
-            read.append(certificates.read(crypto.dump_certificate(crypto.FILETYPE_ASN1, sent)))
+            certificate = known[der] = known.get(der) or certificates.read(der)
+            read.append(certificate)
         except CertificateUnreadable as error:
             if depth == 0:
                 return (), str(error)

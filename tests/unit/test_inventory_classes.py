@@ -249,7 +249,7 @@ site_classes:
 """
     assert problems(tmp_path, text) == [
         "cao-bang.yaml:5: site_classes.spare.services[0].kind: unknown kind 'htpp'; did you mean 'http'? "
-        "(known: http, icmp, tcp)",
+        "(known: dns, http, icmp, tcp, tls)",
         "cao-bang.yaml:6: site_classes.spare.services[1].contians: unknown key; did you mean 'contains'?",
     ]
 
