@@ -30,7 +30,6 @@ from agent.errors import Unusable
 from agent.net import SystemClock, open_net, resolvers
 from agent.plan import plan
 from agent.profiles import library_of
-from agent.runner import DEADLINE_S
 from agent.selection import select
 from probes import metrics, units
 from probes.model import Device, Province, Service
@@ -94,6 +93,14 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.UNKNOWN_ENGINE: "the device's engine id changes or is shared with another: set one of its own",
         Reason.LOOP: "the device's table has no end: update its firmware",
         Reason.OTHER_ADDRESS: "the answer comes from another address: give that one, or bind its agent to this one",
+        Reason.REJECTED: "compare `client_id`, `redirect_uri`, `issuer` with what the service's owner has registered",
+        Reason.SERVER_FAILURE: "the service says itself that it fails: tell its owner",
+        Reason.BAD_SIGNATURE: "trust no such answer; are `issuer` and `ca` right? tell the service's owner",
+        Reason.STALE: "check this machine's clock; if it is right, tell the service's owner: answers are not renewed",
+        Reason.NEARLY_STALE: "answers are not renewed in good time: tell the service's owner before they end",
+        Reason.STALE_CRL: "open `crl_url`; tell the service's owner that its revocation list is not renewed",
+        Reason.NO_NONCE: "if the owner prepares answers in advance on purpose (RFC 5019), set `nonce: false`",
+        Reason.CLOCK_SKEW: "check this machine's clock (NTP); if it is right, tell the service's owner",
     }
 )
 """What to do, by reason."""
@@ -197,10 +204,10 @@ async def probe_all(
 async def _attempt(target: Target, kind: Kind, net: Net) -> Result:
     beat = Beat(target.id, target.beat_s, continuous=False)
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(kind.deadline_s):
             return await kind.check(target.settings, net, beat)
     except TimeoutError:
-        return Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s")
+        return Result(Reason.TIMEOUT, detail=f"no end within {kind.deadline_s:g} s")
     except Exception as error:  # the crash boundary: a bug in one probe must not end the others
         log.error(  # noqa: TRY400  # one line; a trace is of no use to whoever checks a province
             "the probe of %s failed in a way nobody expected; please report it: %s", target.id, _told(error)

@@ -116,5 +116,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "unknown_engine": message("SNMP: unknown engine"),
         "loop": message("SNMP: the table does not end"),
         "other_address": message("SNMP: answers from another address"),
+        "rejected": message("the service does not accept our request"),
+        "server_failure": message("the service reports a failure of its own"),
+        "bad_signature": message("invalid signature"),
+        "stale": message("answer out of date"),
+        "nearly_stale": message("answer soon out of date"),
+        "stale_crl": message("no current revocation list (CRL)"),
+        "no_nonce": message("answer prepared in advance (no nonce)"),
+        "clock_skew": message("clocks differ"),
     }
 )

@@ -256,6 +256,10 @@ class Net(Protocol):
     def http(self) -> aiohttp.ClientSession: ...
 
 
+DEADLINE_S = 60.0
+"""How long an attempt may last, unless its kind says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One probe kind: its name in the inventory, the model of its settings, and the probe itself.
@@ -268,3 +272,5 @@ class Kind:
     check: Callable[[Any, Net, Beat], Awaitable[Result]]
     light: bool = False
     """Whether an attempt hardly does more than wait, so that any number may run at once."""
+    deadline_s: float = DEADLINE_S
+    """No attempt lasts longer, whatever its own time-outs say."""

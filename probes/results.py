@@ -43,6 +43,15 @@ class Reason(StrEnum):
     UNKNOWN_ENGINE = "unknown_engine"
     LOOP = "loop"
     OTHER_ADDRESS = "other_address"
+    # what identity and signature services answer
+    REJECTED = "rejected"
+    SERVER_FAILURE = "server_failure"
+    BAD_SIGNATURE = "bad_signature"
+    STALE = "stale"
+    NEARLY_STALE = "nearly_stale"
+    STALE_CRL = "stale_crl"
+    NO_NONCE = "no_nonce"
+    CLOCK_SKEW = "clock_skew"
 
 
 class TargetState(StrEnum):
@@ -82,6 +91,11 @@ DEGRADING = UNREADABLE | {
     Reason.JITTER,
     Reason.QUALITY,
     Reason.PARTIAL,
+    Reason.REJECTED,
+    Reason.NEARLY_STALE,
+    Reason.STALE_CRL,
+    Reason.NO_NONCE,
+    Reason.CLOCK_SKEW,
 }
 """Reasons with which a target still does its work, if badly."""
 BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType
 
-from probes.metrics import agent, devices, inventory, links, power, radio, sensors, services, targets, verdicts
+from probes.metrics import agent, devices, inventory, links, power, radio, sensors, services, targets, trust, verdicts
 from probes.metrics.agent import *
 from probes.metrics.devices import *
 from probes.metrics.family import *
@@ -21,9 +21,10 @@ from probes.metrics.radio import *
 from probes.metrics.sensors import *
 from probes.metrics.services import *
 from probes.metrics.targets import *
+from probes.metrics.trust import *
 from probes.metrics.verdicts import *
 
-SUBJECTS = (targets, links, devices, power, radio, sensors, services, verdicts, inventory, agent)
+SUBJECTS = (targets, links, devices, power, radio, sensors, services, trust, verdicts, inventory, agent)
 """The modules of the catalogue, in the order of the page."""
 
 
