@@ -95,7 +95,7 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.OTHER_ADDRESS: "the answer comes from another address: give that one, or bind its agent to this one",
         Reason.REJECTED: "compare `client_id`, `redirect_uri`, `issuer` with what the service's owner has registered",
         Reason.SERVER_FAILURE: "the service says itself that it fails: tell its owner",
-        Reason.BAD_SIGNATURE: "trust no such answer; are `issuer` and `ca` right? tell the service's owner",
+        Reason.BAD_SIGNATURE: "trust no such answer; is `ca` the right one? tell the service's owner",
         Reason.STALE: "check this machine's clock; if it is right, tell the service's owner: answers are not renewed",
         Reason.NEARLY_STALE: "answers are not renewed in good time: tell the service's owner before they end",
         Reason.STALE_CRL: "open `crl_url`; tell the service's owner that its revocation list is not renewed",

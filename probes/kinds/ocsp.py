@@ -49,7 +49,7 @@ class OcspSettings(Settings):
     """Where the service answers; it stands in certificates as `OCSP - URI`."""
     certificate: PemCertificate = Field(examples=["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"])
     """The certificate that is asked about, in PEM form: any that is valid and in use, such as an official's."""
-    issuer: PemCertificate = Field(examples=["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"])
+    ca: PemCertificate = Field(examples=["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"])
     """The certificate of the authority that issued it, in PEM form."""
     nonce: bool = True
     """Whether the answer must be made for this very request; false for services that prepare answers (RFC 5019)."""
@@ -64,8 +64,8 @@ class OcspSettings(Settings):
 
     @model_validator(mode="after")
     def _belong_together(self) -> OcspSettings:
-        if not issued_by(_load(self.certificate), _load(self.issuer)):
-            raise ValueError("certificate was not issued by issuer: are they of one authority, and not exchanged?")
+        if not issued_by(_load(self.certificate), _load(self.ca)):
+            raise ValueError("certificate was not issued by ca: are they of one authority, and not exchanged?")
         return self
 
 
@@ -93,7 +93,7 @@ class _Failed(Exception):
 async def check(settings: OcspSettings, net: Net, beat: Beat) -> Result:
     """One request for one certificate; beside it the revocation list, if one is named, once an hour."""
     memory = beat.memory if isinstance(beat.memory, _Memory) else None
-    issuer = _load(settings.issuer)
+    issuer = _load(settings.ca)
     asking = _ask(settings, issuer, net)
     if settings.crl_url is None:
         return await asking

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from asn1crypto import algos, tsp
+from asn1crypto import algos, cms, core, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -28,6 +28,12 @@ HASHES: Mapping[str, Callable[[], hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+
+
+class _Reply(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
+    """A TimeStampResp; asn1crypto's own knows none without a token, which is what a refusal is."""
+
+    _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012  # as asn1crypto wants it
 
 
 class Wrong(Exception):
@@ -79,10 +85,9 @@ def read(reply: bytes, question: Question, ca: x509.Certificate | None) -> Stamp
 
 
 def _read(reply: bytes, question: Question, ca: x509.Certificate | None) -> Stamp | Refusal:
-    response = tsp.TimeStampResp.load(reply, strict=True)
+    response = _Reply.load(reply, strict=True)
     status = response["status"]["status"].native
     if status not in GRANTED:
-        # a refusal ends here: asn1crypto knows no reply without a token, and would raise for it
         return Refusal(str(status), frozenset(response["status"]["fail_info"].native or ()))
     token = response["time_stamp_token"]
     if token["content_type"].native != "signed_data":

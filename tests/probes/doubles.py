@@ -15,14 +15,14 @@ MANNERS = pytest.mark.parametrize(
     ("manner", "reason"),
     [
         (Manner(), None),
-        (Manner(Mood.SLOW, 0.3), Reason.SLOW),
+        (Manner(Mood.SLOW, 0.6), Reason.SLOW),
         (Manner(Mood.OVERLOADED), Reason.OVERLOADED),
         (Manner(Mood.RESET), Reason.PROTOCOL_ERROR),
         (Manner(Mood.SILENT), Reason.TIMEOUT),
     ],
     ids=[mood.value for mood in Mood],
 )
-"""How a double behaves, and what a probe with `slow_s` 0.2 and `timeout_s` 1.5 says of it."""
+"""How a double behaves, and what a probe with `slow_s` 0.5 and `timeout_s` 3 says of it."""
 
 
 def nobodys_tls(folder: Path) -> ssl.SSLContext:

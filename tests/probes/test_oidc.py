@@ -26,7 +26,7 @@ CLIENT = {"client_id": "portal", "redirect_uri": "https://portal.example/callbac
 
 async def probe(net: TestNet, issuer: str, memory: object = None, **given: object) -> Result:
     """One beat."""
-    told = {"issuer": issuer, "timeout_s": 1.5, "slow_s": 1.0, **CLIENT, **given}
+    told = {"issuer": issuer, "timeout_s": 3.0, "slow_s": 1.0, **CLIENT, **given}
     return await check(OidcSettings.model_validate(told), net, beat(memory))
 
 
@@ -35,7 +35,7 @@ async def test_each_manner_has_its_reason(net: TestNet, manner: Manner, reason: 
     provider = Provider()
     provider.manner = manner
     async with serving(provider) as url:
-        assert (await probe(net, url, slow_s=0.2)).reason is reason
+        assert (await probe(net, url, slow_s=0.5)).reason is reason
 
 
 async def test_a_provider_that_is_well_passes_every_step_with_its_time(net: TestNet) -> None:
@@ -90,7 +90,7 @@ async def test_the_issuer_must_be_equal_to_the_last_slash(net: TestNet, path: st
     ("described", "detail"),
     [
         ({"jwks_uri": None}, "discovery: lacks jwks_uri"),
-        ({"token_endpoint": "", "response_types_supported": []}, "discovery: lacks token_endpoint, response_types_supported"),
+        ({"token_endpoint": "", "jwks_uri": []}, "discovery: lacks token_endpoint, jwks_uri"),
         ({"jwks_uri": "file:///etc/passwd"}, "discovery: jwks_uri is no URL that may be used"),
         ({"jwks_uri": "http://[::bad/"}, "discovery: jwks_uri is no URL that may be used"),
         ({"authorization_endpoint": ["http://a/"]}, "discovery: authorization_endpoint is no URL that may be used"),
@@ -265,13 +265,13 @@ VALUES = some.sampled_from(["RSA", "EC", "OKP", "P-256", "Ed25519", "AQAB", RSA[
 @given(some.lists(some.dictionaries(MEMBERS, VALUES | JSON, max_size=7) | JSON, max_size=4) | JSON)
 @settings(deadline=None)
 def test_whatever_a_key_set_holds_it_is_keys_or_a_short_complaint(keys: object) -> None:
+    complaint, found = "", frozenset[str]()
     try:
         found = jose.usable_keys({"keys": keys})
     except ValueError as error:
-        assert len(str(error)) < 100
-    else:
-        assert found
-        assert all(isinstance(identity, str) and 0 < len(identity) <= 200 for identity in found)
+        complaint = str(error)
+    assert 0 < len(complaint) < 100 or found
+    assert all(0 < len(identity) <= 200 for identity in found)
 
 
 def test_client_and_address_to_return_to_belong_together() -> None:

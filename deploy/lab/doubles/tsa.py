@@ -66,12 +66,10 @@ class Authority(Double):
 
     async def stamp(self, query: bytes) -> bytes:
         """OpenSSL's reply to a query."""
-        (self._folder / "query").write_bytes(query)
-        words = f"openssl ts -reply -config {self._folder}/tsa.cnf -queryfile {self._folder}/query"
-        process = await asyncio.create_subprocess_exec(
-            *words.split(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-        reply, _ = await process.communicate()
+        words = f"openssl ts -reply -config {self._folder}/tsa.cnf -queryfile /dev/stdin"
+        pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(*words.split(), stdin=pipe, stdout=pipe, stderr=nowhere)
+        reply, _ = await process.communicate(query)
         return reply
 
 
