@@ -24,7 +24,9 @@ from probes.protocols.signatures import (
     MAX_CERTIFICATES,
     PemCertificate,
     Untrusted,
+    forgiving,
     issued_by,
+    load,
     may,
     valid_at,
     verify,
@@ -64,7 +66,7 @@ class OcspSettings(Settings):
 
     @model_validator(mode="after")
     def _belong_together(self) -> OcspSettings:
-        if not issued_by(_load(self.certificate), _load(self.ca)):
+        if not issued_by(load(self.certificate), load(self.ca)):
             raise ValueError("certificate was not issued by ca: are they of one authority, and not exchanged?")
         return self
 
@@ -93,7 +95,7 @@ class _Failed(Exception):
 async def check(settings: OcspSettings, net: Net, beat: Beat) -> Result:
     """One request for one certificate; beside it the revocation list, if one is named, once an hour."""
     memory = beat.memory if isinstance(beat.memory, _Memory) else None
-    issuer = _load(settings.ca)
+    issuer = load(settings.ca)
     asking = _ask(settings, issuer, net)
     if settings.crl_url is None:
         return await asking
@@ -109,7 +111,7 @@ async def check(settings: OcspSettings, net: Net, beat: Beat) -> Result:
 
 async def _ask(settings: OcspSettings, issuer: x509.Certificate, net: Net) -> Result:
     exchanges = web.Exchanges(net)
-    request = _request(_load(settings.certificate), issuer, os.urandom(16) if settings.nonce else None)
+    request = _request(load(settings.certificate), issuer, os.urandom(16) if settings.nonce else None)
     asked = web.Asked(
         settings.url,
         method="POST",
@@ -127,10 +129,6 @@ async def _ask(settings: OcspSettings, issuer: x509.Certificate, net: Net) -> Re
     if reason is None and exchanges.took_s > settings.slow_s:
         reason, detail = Reason.SLOW, f"took {exchanges.took_s:.1f} s"
     return Result(reason, (*exchanges.readings(), *said), detail=detail)
-
-
-def _load(pem: str) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(pem.encode())
 
 
 def _now(net: Net) -> datetime:
@@ -154,11 +152,12 @@ def _judge(
         reason = Reason.OVERLOADED if answer.overloaded else Reason.WRONG_STATUS
         return reason, f"status {answer.status}"
     try:
-        response = ocsp.load_der_ocsp_response(answer.body)
-        _accepted(response.response_status)
-        single = _ours(response.responses, request)
-        _signed(response, issuer, now)
-        return _fresh(response, single, request, now, readings)
+        with forgiving():
+            response = ocsp.load_der_ocsp_response(answer.body)
+            _accepted(response.response_status)
+            single = _ours(response.responses, request)
+            _signed(response, issuer, now)
+            return _fresh(response, single, request, now, readings)
     except Untrusted as error:
         return Reason.BAD_SIGNATURE, str(error)
     except MALFORMED:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -10,20 +12,27 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ObjectIdentifier
 from pydantic import AfterValidator, StringConstraints
 
 MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, AttributeError,
-             UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)  # fmt: skip
+             UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)  # fmt: skip
 """What parsers of DER raise over bytes that are none, or none that they know; reading is lazy, so anywhere."""
 MAX_CERTIFICATES = 10
 """More than this an answer never needs; the rest is not looked at."""
 MAX_CHAIN = 4
 
 
+def load(pem: str) -> x509.Certificate:
+    """One certificate in PEM form; raises what `MALFORMED` names."""
+    with forgiving():
+        return x509.load_pem_x509_certificate(pem.encode())
+
+
 def _pem(value: str) -> str:
     try:
-        x509.load_pem_x509_certificate(value.encode()).public_key()
+        load(value).public_key()
     except MALFORMED:
         raise ValueError(
             "must be one certificate in PEM form: `-----BEGIN CERTIFICATE-----` and what follows, as a block after `|`"
@@ -33,6 +42,17 @@ def _pem(value: str) -> str:
 
 PemCertificate = Annotated[str, StringConstraints(max_length=16384), AfterValidator(_pem)]
 """A certificate as text; certificates are public, so it may stand in an inventory."""
+
+
+@contextlib.contextmanager
+def forgiving() -> Iterator[None]:
+    """Read certificates that break RFC 5280 where it does not matter, such as a serial number that is not positive.
+
+    cryptography warns of them; a monitor has nobody to warn in the middle of an answer. No `await` inside.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
 
 
 class Untrusted(Exception):

@@ -17,7 +17,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from probes.protocols.signatures import MALFORMED, MAX_CERTIFICATES, Untrusted, issued_under, may, valid_at, verify
+from probes.protocols.signatures import (
+    MALFORMED,
+    MAX_CERTIFICATES,
+    Untrusted,
+    forgiving,
+    issued_under,
+    may,
+    valid_at,
+    verify,
+)
 from probes.results import Reason
 
 GRANTED = frozenset({"granted", "granted_with_mods"})
@@ -79,7 +88,8 @@ class Stamp:
 def read(reply: bytes, question: Question, ca: x509.Certificate | None) -> Stamp | Refusal:
     """What a reply proves; its signer leads to `ca` if one is given. Raises `Wrong` and `Untrusted`."""
     try:
-        return _read(reply, question, ca)
+        with forgiving():
+            return _read(reply, question, ca)
     except MALFORMED:
         raise Wrong(Reason.PROTOCOL_ERROR, "the answer is no time-stamp reply") from None
 

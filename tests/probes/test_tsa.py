@@ -298,7 +298,7 @@ def stamped_by(signer: Holder, *, names: Holder | None = None, sends: Holder | N
 
 
 @given(data=some.data())
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=300)
 def test_no_damaged_stamp_ends_in_a_traceback(data: some.DataObject, good: bytes) -> None:
     place = data.draw(some.integers(0, len(good) - 1))
     changed = data.draw(some.binary(max_size=8))
