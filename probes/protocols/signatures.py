@@ -17,7 +17,8 @@ from cryptography.x509.oid import ObjectIdentifier
 from pydantic import AfterValidator, StringConstraints
 
 MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, AttributeError,
-             UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)  # fmt: skip
+             UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+             x509.UnsupportedGeneralNameType)  # fmt: skip
 """What parsers of DER raise over bytes that are none, or none that they know; reading is lazy, so anywhere."""
 MAX_CERTIFICATES = 10
 """More than this an answer never needs; the rest is not looked at."""
