@@ -8,23 +8,26 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agent.runner import DEADLINE_S
 from agent.terminal import plain
-from probes.ports import Net
+from probes.ports import DEADLINE_S, Net
 from probes.results import Beat, Reason, Result
 
 log = logging.getLogger(__name__)
 
 
 async def attempt(
-    check: Callable[[Any, Net, Beat], Awaitable[Result]], settings: object, net: Net, beat: Beat
+    check: Callable[[Any, Net, Beat], Awaitable[Result]],
+    settings: object,
+    net: Net,
+    beat: Beat,
+    deadline_s: float = DEADLINE_S,
 ) -> Result:
     """What `check` says, `Reason.INTERNAL` where it fails unexpectedly."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             return await check(settings, net, beat)
     except TimeoutError:
-        return Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s")
+        return Result(Reason.TIMEOUT, detail=f"no end within {deadline_s:g} s")
     except Exception as error:  # the crash boundary: a bug in one probe must not end the others
         log.error(  # noqa: TRY400  # one line; a trace is of no use to whoever checks a province
             "the probe of %s failed in a way nobody expected; please report it: %s", beat.target, _told(error)

@@ -98,6 +98,14 @@ HINTS: Mapping[Reason, str] = MappingProxyType(
         Reason.FORBIDDEN_TARGET: "the service sends us where no probe may go: tell its owner; is it the right `url`?",
         Reason.PROXY_ERROR: "the proxy, not the service: check `proxy`, and whether it lets us through",
         Reason.NO_TOKEN: "the token service, not the service: check `token_url`, `client_id` and the secret",
+        Reason.REJECTED: "compare `client_id`, `redirect_uri`, `issuer` with what the service's owner has registered",
+        Reason.SERVER_FAILURE: "the service says itself that it fails: tell its owner",
+        Reason.BAD_SIGNATURE: "trust no such answer; is `ca` the right one? tell the service's owner",
+        Reason.STALE: "check this machine's clock; if it is right, tell the service's owner: answers are not renewed",
+        Reason.NEARLY_STALE: "answers are not renewed in good time: tell the service's owner before they end",
+        Reason.STALE_CRL: "open `crl_url`; tell the service's owner that its revocation list is not renewed",
+        Reason.NO_NONCE: "if the owner prepares answers in advance on purpose (RFC 5019), set `nonce: false`",
+        Reason.CLOCK_SKEW: "check this machine's clock (NTP); if it is right, tell the service's owner",
     }
 )
 """What to do, by reason."""
@@ -187,7 +195,8 @@ async def probe_all(
         async with slots:
             started = clock.monotonic()
             beat = Beat(target.id, target.beat_s, continuous=False)
-            result = await attempt(kinds[target.kind].check, target.settings, net, beat)
+            kind = kinds[target.kind]
+            result = await attempt(kind.check, target.settings, net, beat, kind.deadline_s)
             outcome = Outcome(target, result, clock.monotonic() - started)
         advance()
         return outcome

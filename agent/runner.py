@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 SLOTS = 256
 """Attempts of kinds that are not light that run at once; a waiting attempt is late, not slow."""
-DEADLINE_S = 60.0
-"""No attempt lasts longer, whatever its own time-outs say."""
 
 EARLY_S = 2.0
 """After its last beat a target is not beaten early sooner than this, however often that is asked for."""
@@ -129,13 +127,14 @@ class Runner:
 
     async def _attempt(self, target: Target, memory: object, started: float) -> object:
         """One check and its report; gives what the target remembers. The only place that catches the unexpected."""
+        kind = self._kinds[target.kind]
         beat = Beat(target.id, target.beat_s, memory, self._conditions_of(target))
         try:
             try:
-                async with asyncio.timeout(DEADLINE_S):
-                    result = await self._kinds[target.kind].check(target.settings, self._net, beat)
+                async with asyncio.timeout(kind.deadline_s):
+                    result = await kind.check(target.settings, self._net, beat)
             except TimeoutError:
-                result = Result(Reason.TIMEOUT, detail=f"no end within {DEADLINE_S:g} s", memory=memory)
+                result = Result(Reason.TIMEOUT, detail=f"no end within {kind.deadline_s:g} s", memory=memory)
             if _cancelled():
                 return memory
             self._note_conditions(target, result)

@@ -126,5 +126,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "forbidden_target": message("redirected to a forbidden address"),
         "proxy_error": message("proxy failure"),
         "no_token": message("no access token"),
+        "rejected": message("the service does not accept our request"),
+        "server_failure": message("the service reports a failure of its own"),
+        "bad_signature": message("invalid signature"),
+        "stale": message("answer out of date"),
+        "nearly_stale": message("answer soon out of date"),
+        "stale_crl": message("no current revocation list (CRL)"),
+        "no_nonce": message("answer prepared in advance (no nonce)"),
+        "clock_skew": message("clocks differ"),
     }
 )

@@ -300,6 +300,10 @@ class Net(Protocol):
     def tls(self) -> Tls: ...
 
 
+DEADLINE_S = 60.0
+"""How long an attempt may last, unless its kind says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One probe kind: its name in the inventory, the model of its settings, and the probe itself.
@@ -313,3 +317,5 @@ class Kind:
     light: bool = False
     """Whether an attempt hardly does more than wait, so that any number may run at once; what it opens is bounded
     where it is opened."""
+    deadline_s: float = DEADLINE_S
+    """No attempt lasts longer, whatever its own time-outs say."""

@@ -56,6 +56,15 @@ class Reason(StrEnum):
     FORBIDDEN_TARGET = "forbidden_target"
     PROXY_ERROR = "proxy_error"
     NO_TOKEN = "no_token"  # noqa: S105  # a reason, no password
+    # what identity and signature services answer
+    REJECTED = "rejected"
+    SERVER_FAILURE = "server_failure"
+    BAD_SIGNATURE = "bad_signature"
+    STALE = "stale"
+    NEARLY_STALE = "nearly_stale"
+    STALE_CRL = "stale_crl"
+    NO_NONCE = "no_nonce"
+    CLOCK_SKEW = "clock_skew"
 
 
 class TargetState(StrEnum):
@@ -98,6 +107,11 @@ DEGRADING = UNREADABLE | {
     Reason.OTHER_DEVICE,
     Reason.CERTIFICATE_EXPIRING,
     Reason.WEAK_TLS,
+    Reason.REJECTED,
+    Reason.NEARLY_STALE,
+    Reason.STALE_CRL,
+    Reason.NO_NONCE,
+    Reason.CLOCK_SKEW,
 }
 """Reasons with which a target still does its work, if badly."""
 BLAMELESS = frozenset({Reason.SUSPECT, Reason.INTERNAL, Reason.BLOCKED})

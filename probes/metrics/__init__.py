@@ -21,6 +21,7 @@ from probes.metrics import (
     services,
     targets,
     tls,
+    trust,
     verdicts,
 )
 from probes.metrics.agent import *
@@ -36,9 +37,10 @@ from probes.metrics.sensors import *
 from probes.metrics.services import *
 from probes.metrics.targets import *
 from probes.metrics.tls import *
+from probes.metrics.trust import *
 from probes.metrics.verdicts import *
 
-SUBJECTS = (targets, links, devices, power, radio, sensors, services, tls, dns, verdicts, inventory, agent)
+SUBJECTS = (targets, links, devices, power, radio, sensors, services, tls, dns, trust, verdicts, inventory, agent)
 """The modules of the catalogue, in the order of the page."""
 
 

@@ -7,6 +7,17 @@ from pathlib import Path
 import pytest
 
 from agent.inventory import InventoryError, load
+from deploy.lab.doubles.keys import authority
+
+_CA = authority()
+REQUIRED = {
+    "url": "https://service.example/health",
+    "host": "service.example",
+    "issuer": "https://login.example",
+    "certificate": _CA.issue("official").text,
+    "ca": _CA.text,
+}
+"""What a province might give for the settings that national systems require."""
 
 SMALL = """\
 province: "04"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from agent import attempt, check
+from agent import check
 from agent.check import AT_ONCE, HINTS, Choice, Outcome, as_data, chosen_targets, exit_code, probe_all
 from agent.errors import Unusable
 from agent.terminal import WIDE
@@ -82,14 +82,12 @@ async def test_a_probe_that_breaks_is_one_row_and_one_line_in_the_log(caplog: py
     assert record.exc_info is None
 
 
-async def test_a_probe_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt, "DEADLINE_S", 0.05)
-
+async def test_a_probe_without_end_is_ended() -> None:
     async def hang(_: Settings, __: Net, ___: Beat) -> Result:
         await asyncio.Event().wait()
         raise AssertionError
 
-    kinds = {"fake": Kind("fake", NoSettings, hang)}
+    kinds = {"fake": Kind("fake", NoSettings, hang, deadline_s=0.05)}
     (only,) = await probe_all([target("a")], kinds, NO_NET, FakeClock(), lambda: None)
     assert (only.result.reason, only.result.detail) == (Reason.TIMEOUT, "no end within 0.05 s")
 

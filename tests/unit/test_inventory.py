@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from agent.inventory import InventoryError, load
-from agent.runner import DEADLINE_S
 from probes.model import Province
 from probes.registry import KINDS
 from probes.systems import systems
@@ -44,7 +43,8 @@ def test_no_kind_may_wait_longer_than_the_runner_does() -> None:
         for kind in KINDS.values()
         if (field := kind.settings.model_fields.get("timeout_s"))
     }
-    assert bounds == {kind: [DEADLINE_S] for kind in ("dns", "http", "snmp", "tcp", "tls")}
+    assert {"dns", "http", "ocsp", "oidc", "snmp", "tcp", "tls", "tsa"} <= set(bounds)
+    assert bounds == {name: [KINDS[name].deadline_s] for name in bounds}
 
 
 @pytest.mark.parametrize("text", [by_class("79"), written_out("79")], ids=["by class", "written out"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from agent.inventory import load
 from probes.model import Commune, Province, Service
 from probes.systems import systems
-from tests.unit.inventories import problems
+from tests.unit.inventories import REQUIRED, problems
 
 HEAD = """\
 province: "04"
@@ -207,12 +208,14 @@ def test_what_only_the_province_knows_is_required_once_it_is_connected(tmp_path:
 
 @pytest.mark.parametrize("name", systems())
 def test_every_system_is_valid_once_what_it_requires_is_given(tmp_path: Path, name: str) -> None:
-    given = {"url": "https://service.example/health", "host": "service.example"}
-    keys = "".join(f', {key}: "{given[key]}"' for key in systems()[name].required)
+    required = systems()[name].required
+    keys = "".join(f", {key}: {json.dumps(REQUIRED[key])}" for key in required)
     assert service(tmp_path, f"use: {name}{keys}").kind == systems()[name].kind
     if keys:
         told = problems(tmp_path, f'province: "04"\nservices: [{{use: {name}}}]\n')
-        assert [line.partition(" is required: no public source names it")[1] != "" for line in told] == [True]
+        assert [line.partition(" is required: no public source names it")[1] != "" for line in told] == [True] * len(
+            required
+        )
 
 
 def test_a_class_may_use_a_national_system_too(tmp_path: Path) -> None:
@@ -249,7 +252,7 @@ site_classes:
 """
     assert problems(tmp_path, text) == [
         "cao-bang.yaml:5: site_classes.spare.services[0].kind: unknown kind 'htpp'; did you mean 'http'? "
-        "(known: dns, http, icmp, tcp, tls)",
+        "(known: dns, http, icmp, ocsp, oidc, tcp, tls, tsa)",
         "cao-bang.yaml:6: site_classes.spare.services[1].contians: unknown key; did you mean 'contains'?",
     ]
 

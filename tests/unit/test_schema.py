@@ -85,7 +85,7 @@ def test_a_fresh_inventory_is_valid(editor: Draft202012Validator, tmp_path: Path
         HEAD + "services: [{id: a, kind: http, url: 'http://[2001:db8::1]/', via: internet, layer: network}]",
         HEAD + "services: [{id: a, kind: http, url: 'http://a/', credential: null, beat_s: 30, expected_by: null}]",
         HEAD + "services: [{id: a, kind: http, connected: false, expected_by: 2026-12-31}]",
-        HEAD + "services: [{use: national-portal}, {use: vneid, id: identity, slow_s: 5, beat_s: 300}]",
+        HEAD + "services: [{use: national-portal}, {use: civil-status, id: births, slow_s: 5, beat_s: 300}]",
         HEAD + "services: [{use: national-portal, kind: http, contains: Đăng nhập}]",
         HEAD + "services: [{use: national-portal, kind: tcp, host: a.example, port: 443}]",
         HEAD + "services: [{use: meeting-server, host: 10.4.9.9}, {use: budget-codes, url: 'https://a.example/'}]",
@@ -265,7 +265,7 @@ def test_every_file_of_a_folder_is_valid_by_itself(editor: Draft202012Validator,
         written(tmp_path, CLASS + 'communes: [{code: "01290", prefix: 10.4.4, trunk: ring}]\n', "communes.yaml"),
         written(tmp_path, "trunks: [{id: ring}]\n", "trunks.yml"),
         written(tmp_path, "services: [{id: portal, kind: http}]\n", "services.yaml"),
-        written(tmp_path, "services: [{id: portal, url: 'http://a/'}, {use: vneid}]\n", "urls.yaml"),
+        written(tmp_path, "services: [{id: portal, url: 'http://a/'}, {use: civil-status}]\n", "urls.yaml"),
     ]
     load(tmp_path)
     assert [complaints(editor, file) for file in files] == [[]] * len(files)
