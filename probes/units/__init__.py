@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 
 TYPE_WORDS = (("dac", "khu"), ("phuong",), ("xa",))
@@ -31,7 +31,7 @@ class Unit:
 @cache
 def by_code() -> Mapping[str, Unit]:
     """Every unit by its code."""
-    rows = resources.files(__package__).joinpath("units.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = Path(__file__).with_name("units.tsv").read_text(encoding="utf-8").splitlines()[1:]
     units = {}
     for row in rows:
         code, province, kind, name, latitude, longitude = row.split("\t")

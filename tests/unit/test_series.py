@@ -111,11 +111,14 @@ def test_every_family_of_the_catalogue_has_help_and_keeps_to_the_label_contract(
         "overlay",
         "finding",
         "trap",
+        "weakness",
+        "step",
+        "status",
     }
     contract |= {"version", "description", "object_id", "name", "type", "parent"}  # on info families only
     contract |= {"site_class", "layer", "issue", "title", "owner"}  # likewise
     contract |= {"profile", "manufacturer", "model", "firmware", "operator", "technology"}  # likewise
-    contract |= {"role", "observed", "last_hop"}  # likewise
+    contract |= {"role", "observed", "last_hop", "cipher"}  # likewise
     for family in metrics.FAMILIES.values():
         assert family.help.endswith(".")
         assert set(family.labels) <= contract, family.name
