@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from probes import metrics
+from probes.kinds.snmp.counters import held
 from probes.kinds.snmp.findings import findings
 from probes.kinds.snmp.identity import SIGNS_S, looked_at, recognised, signs_of, told_of_itself
 from probes.kinds.snmp.memory import Known
@@ -202,7 +203,9 @@ class Device:
 
     def result(self) -> Result:
         """All readings of the beat, and what the next one should know."""
-        readings = self._once(self._readings) if self._contested else self._readings
+        readings, counters = held(
+            self._known.counters, self._once(self._readings) if self._contested else self._readings
+        )
         readings += [Reading(metrics.DEVICE_GROUP_OK, float(ok), (group,)) for group, ok in self._ok.items()]
         if self._known.profile is not None:
             readings.append(Reading(metrics.DEVICE_PROFILE_INFO, 1.0, (self._known.profile.id,)))
@@ -216,7 +219,13 @@ class Device:
         readings += findings(self._settings, self._known, readings, self._profiles)
         seen = self._known.seen.union(name for name, ok in self._ok.items() if ok)
         memory = replace(
-            self._known, answered=answered, tables=self._tables.known, seen=seen, absent=self._absent, told=self._told
+            self._known,
+            answered=answered,
+            tables=self._tables.known,
+            seen=seen,
+            absent=self._absent,
+            counters=counters,
+            told=self._told,
         )
         return Result(reason=reason, readings=tuple(readings), detail=detail, memory=memory)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from probes.kinds.snmp.counters import Counters
 from probes.kinds.snmp.sameness import Identity
 from probes.profiles import Profile
 from probes.profiles.age import Age
@@ -47,5 +48,6 @@ class Known:
     """Groups that have answered: from then on, they must."""
     absent: Mapping[str, int] = field(default_factory=dict)
     """Groups that the device lacks, and in how many beats they are looked for again."""
+    counters: Counters = field(default_factory=dict)
     told: Mapping[str, tuple[float, tuple[Reading, ...]]] = field(default_factory=dict)
     """Until when (monotonic) the readings of a group are told again."""
