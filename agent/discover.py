@@ -23,7 +23,7 @@ from agent.profiles import library_of
 from agent.proposal import Places, Seen, proposed
 from agent.ranges import count, hosts, ranges
 from agent.snmp_targets import chosen_credentials, opened
-from agent.sweep import PINGS, How, Sweep
+from agent.sweep import PINGS, SNMP_AT_ONCE, SNMP_TIMEOUT_S, How, Sweep
 from agent.terminal import console, grid, plain
 from probes import units
 from probes.model import Province
@@ -80,11 +80,18 @@ async def _swept(province: Province, sweep: Sweep, addresses: Iterator[str], adv
 def _announced(total: int, how: How) -> str:
     """How long it takes, before it begins."""
     packets = PINGS if how.pings else len(how.names)
-    what = f"{PINGS} pings each" if how.pings else f"SNMP with {len(how.names)} credentials each, no pings"
-    lasts = _duration(total * packets / how.packets_per_s)
-    devices = ", and longer for what answers" if how.pings else ", and longer for what is silent"
+    what = f"{PINGS} pings each" if how.pings else f"SNMP with {_counted(len(how.names))} each, no pings"
+    seconds = total * packets / how.packets_per_s
+    if not how.pings:  # most addresses are silent, and so many are waited for at once
+        seconds = max(seconds, total * len(how.names) * SNMP_TIMEOUT_S / SNMP_AT_ONCE)
+    lasts = _duration(seconds)
+    devices = ", and longer for what answers" if how.pings else " where nothing answers"
     some = "1 address" if total == 1 else f"{total} addresses"
     return f"{some}, {what}, {how.packets_per_s:g} packets a second: about {lasts}{devices}; Ctrl-C ends it"
+
+
+def _counted(credentials: int) -> str:
+    return "1 credential" if credentials == 1 else f"{credentials} credentials"
 
 
 def _duration(seconds: float) -> str:

@@ -169,10 +169,10 @@ class Masks:
         self._secrets = [secret.encode() for secret in secrets if secret]
         self._public_words = public_words.casefold()
 
-    def masked(self, objects: Iterable[Found]) -> list[Found]:
-        """What may be shown to others, in order."""
+    def masked(self, objects: Iterable[Found], host_name: bytes = b"") -> list[Found]:
+        """What may be shown to others, in order; `host_name` is sysName, where it is not among them."""
         objects = list(objects)
-        name = next((item.value for item in objects if item.oid == HOST_NAME), b"")
+        name = next((item.value for item in objects if item.oid == HOST_NAME), host_name)
         names = []
         if isinstance(name, bytes) and len(name) >= SHORTEST_NAME and not self._is_public(name):
             names = [re.compile(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)")]

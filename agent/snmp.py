@@ -14,7 +14,7 @@ from rich.text import Text
 from agent.attempt import attempt
 from agent.credentials import Credentials
 from agent.errors import Unusable
-from agent.masks import Masks
+from agent.masks import HOST_NAME, Masks
 from agent.net import SystemClock, open_net, through
 from agent.profiles import library_of
 from agent.recording import snmprec
@@ -95,6 +95,8 @@ class _Told:
     result: Result
     found: Sequence[Found] = ()
     error: SnmpError | None = None
+    host_name: bytes = b""
+    """sysName, for a recording: other texts may hold it."""
 
 
 def inspect(province: Province, folder: Path, credentials: Credentials, aim: Aim, question: Question) -> int:
@@ -119,7 +121,7 @@ def inspect(province: Province, folder: Path, credentials: Credentials, aim: Aim
     masks = Masks(secrets, " ".join(profile.title for profile in library.profiles.values()))
     _show(aim, library, question, replace(told, found=masks.hidden(told.found)))
     if question.record is not None and told.found:
-        _record(question.record, masks, told.found)
+        _record(question.record, masks, told)
     return int(not told.found and told.result.reason is not None)
 
 
@@ -135,16 +137,20 @@ async def _ask(name: str, settings: SnmpSettings, question: Question) -> _Told:
 
 async def _raw(agent: SnmpAgent, question: Question, known: Sequence[str], result: Result) -> _Told:
     found: list[Found] = []
+    host_name = b""
     try:
         with RawSnmp(agent) as raw:
+            if question.record is not None:
+                values = [item.value for item in await raw.get((HOST_NAME,))]
+                host_name = next((value for value in values if isinstance(value, bytes)), b"")
             if not question.walk:
                 found += await raw.get(question.oids or known)
             for oid in (question.oids or (EVERYTHING,)) if question.walk else ():
                 async for item in raw.walk(oid, question.limit - len(found)):
                     found.append(item)  # what came before an error is kept
     except SnmpError as error:
-        return _Told(result, found, error)
-    return _Told(result, found)
+        return _Told(result, found, error, host_name)
+    return _Told(result, found, host_name=host_name)
 
 
 # What is shown
@@ -250,14 +256,17 @@ def _value(item: Found) -> str:
     return f'"{text}"{more}'
 
 
-def _record(file: Path, masks: Masks, found: Sequence[Found]) -> None:
-    kept = masks.masked(found)
+def _record(file: Path, masks: Masks, told: _Told) -> None:
+    kept = masks.masked(told.found, told.host_name)
     try:
-        file.write_text(snmprec(kept), encoding="ascii")
+        with file.open("x", encoding="ascii") as opened_file:
+            opened_file.write(snmprec(kept))
+    except FileExistsError:
+        raise Unusable(f"--record {file}: is there already, and is not overwritten; name another file") from None
     except OSError as error:
         raise Unusable(f"--record {file}: cannot be written: {error.strerror}") from None
     print(f"\nWritten: {file}, {len(kept)} objects", file=sys.stdout)
     for words, counts in (("masked", masks.counts), ("left out", masks.left_out)):
-        told = ", ".join(f"{sort} ({count})" for sort, count in sorted(counts.items()) if count)
-        print(f"  {words}: {told or 'nothing'}")
+        listed = ", ".join(f"{sort} ({count})" for sort, count in sorted(counts.items()) if count)
+        print(f"  {words}: {listed or 'nothing'}")
     print("Look through it before you pass it on: a device may hide private words where nobody expects them.")

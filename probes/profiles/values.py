@@ -49,8 +49,8 @@ def text(raw: Raw | None) -> str:
     """One line of at most `TEXT_LENGTH` characters, without numbers of subscribers; empty where nothing was sent."""
     if raw is None:
         return ""
-    line = _UNPRINTABLE.sub(" ", decoded(raw) if isinstance(raw, (bytes, str)) else str(raw)).strip()[:TEXT_LENGTH]
-    return _PRIVATE.sub("...", line)
+    line = _UNPRINTABLE.sub(" ", decoded(raw) if isinstance(raw, (bytes, str)) else str(raw)).strip()
+    return _PRIVATE.sub("...", line)[:TEXT_LENGTH]
 
 
 def decoded(raw: bytes | str) -> str:

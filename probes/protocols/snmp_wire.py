@@ -116,7 +116,8 @@ class Wire:
 
     def __del__(self) -> None:
         """Sessions that nobody has closed leave nothing open."""
-        self._socket.close()
+        if opened := getattr(self, "_socket", None):  # there may have been no descriptor for it
+            opened.close()
 
     def listen(self) -> None:
         """Watch the socket."""

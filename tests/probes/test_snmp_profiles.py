@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from agent.series import SeriesTable
 from probes import metrics
 from probes.kinds.snmp import ABSENT_BEATS, SnmpSettings, check
+from probes.kinds.snmp.questions import MAX_OBJECTS_V1
+from probes.kinds.snmp.tables import RELEARN_BEATS
 from probes.ports import SnmpAgent, SnmpError, SnmpRows, SnmpValue
 from probes.profiles import Library, load, objects, shipped
 from probes.results import Conditions, Reason, Result
@@ -386,3 +388,32 @@ def test_no_answer_whatever_upsets_the_reading(data: st.DataObject) -> None:
 
 def test_every_object_of_every_profile_is_known_to_the_fuzzing() -> None:
     assert len(OIDS) > 150
+
+
+async def test_rows_that_cannot_be_learnt_anew_are_read_as_they_are_known() -> None:
+    device = Played(MIKROTIK)
+    memory: object = None
+    for _ in range(RELEARN_BEATS + 1):
+        memory = (await poll(device, memory=memory)).memory
+    device.refused = {mib.IF_NAME: Reason.TIMEOUT}
+    device.objects[f"{mib.IF_IN_OCTETS}.1"] = 9
+    result = await poll(device, memory=memory)
+    assert value(result, metrics.INTERFACE_RECEIVE_BYTES, "lte1") == 9
+    device.refused = {}
+    assert (await poll(device, memory=result.memory)).reason is None
+
+
+async def test_a_version_1_device_is_asked_for_few_objects_in_the_time_of_one_call() -> None:
+    device = Played({**MIKROTIK, **{f"{mib.IF_NAME}.{row}": f"ether{row}".encode() for row in range(2, 12)}})
+    await poll(device, agent=replace(AGENT, version="v1"))
+    assert 1 < max(map(len, device.requests)) <= MAX_OBJECTS_V1
+
+
+async def test_a_restart_begins_with_no_counter_of_before() -> None:
+    device, clock = Played(MIKROTIK), FakeClock()
+    device.objects[f"{mib.IF_IN_OCTETS}.1"] = 1000
+    result = await poll(device, clock=clock)
+    clock.go(60)
+    device.objects |= {mib.SYS_UP_TIME: 500, f"{mib.IF_IN_OCTETS}.1": 700}
+    result = await poll(device, memory=result.memory, clock=clock)
+    assert value(result, metrics.INTERFACE_RECEIVE_BYTES, "lte1") == 700

@@ -104,7 +104,7 @@ def test_devices_that_answer_no_pings_are_found_without_them(land: Field) -> Non
     outcome = land.lienxa("discover", "10.4.5.0/28", "--no-ping", "--credentials", "devices", *FAST)
     assert set(rows(outcome.stdout)) == {SWITCH}
     assert outcome.stderr.startswith(
-        "14 addresses, SNMP with 1 credentials each, no pings, 1000 packets a second: about 1 s, "
+        "14 addresses, SNMP with 1 credential each, no pings, 1000 packets a second: about 4 s where nothing answers; "
     )
 
 

@@ -39,3 +39,9 @@ def test_interfaces_are_told_apart_and_gauges_may_fall() -> None:
     _, counters = held({}, [*readings, Reading(metrics.DEVICE_CPU, 0.9)])
     again, _ = held(counters, [Reading(RECEIVED, 70, ("ether2",)), Reading(metrics.DEVICE_CPU, 0.8)])
     assert again == [Reading(RECEIVED, 70, ("ether2",)), Reading(metrics.DEVICE_CPU, 0.8)]
+
+
+def test_what_is_no_longer_read_is_forgotten() -> None:
+    _, counters = held({}, [Reading(RECEIVED, 100, ("ppp-1",)), Reading(RECEIVED, 5, ("ether1",))])
+    _, counters = held(counters, [Reading(RECEIVED, 6, ("ether1",))])
+    assert list(counters) == [(RECEIVED, ("ether1",))]

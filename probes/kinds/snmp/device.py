@@ -197,6 +197,7 @@ class Device:
             self._tables.forget()
             self._absent.clear()
             self._told.clear()
+            self._known = replace(self._known, counters={})
         return told
 
     # What comes of it

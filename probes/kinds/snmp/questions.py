@@ -11,6 +11,8 @@ from probes.results import Beat, Reason
 
 MAX_OBJECTS = 36
 """In one request: the answer stays below 1,500 bytes."""
+MAX_OBJECTS_V1, PATIENCE_V1 = 6, 4
+"""SNMPv1 is asked object by object: so many in the time of one call, and a walk may take so many times longer."""
 SHARE_OF_BEAT, LONGEST_S = 0.8, 35.0
 """Of the interval, after which nothing more is asked; the runner ends every attempt after 60 s, and what was read with
 it, and a patient request may take 20."""
@@ -51,7 +53,8 @@ class Questions:
         """The rows below `oid`; raises `SnmpError`."""
         self._in_time()
         settings = self._settings
-        rows = await self._snmp.walk(settings.agent, oid, settings.timeout_s, limit, conditions=self._conditions)
+        timeout_s = settings.timeout_s * (PATIENCE_V1 if settings.agent.version == "v1" else 1)
+        rows = await self._snmp.walk(settings.agent, oid, timeout_s, limit, conditions=self._conditions)
         if rows.reason is not None:
             self.cut = SnmpError(rows.reason)
         return rows
@@ -66,7 +69,9 @@ class Questions:
         """Ask for all parts; what came before a failure is in `values`."""
         try:
             for oids in asks:
-                values |= await self.get(oids)
+                most = MAX_OBJECTS_V1 if self._settings.agent.version == "v1" else MAX_OBJECTS
+                for start in range(0, len(oids), most):
+                    values |= await self.get(oids[start : start + most])
         except SnmpError as error:
             values |= error.found
             return error

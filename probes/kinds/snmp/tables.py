@@ -16,6 +16,8 @@ MOST_ADDRESSES = 64
 """Of a device's own that are looked at for the network of a next hop."""
 RELEARN_BEATS = 60
 """After how many beats rows are learnt anew without any sign."""
+PUT_OFF_BEATS = 5
+"""The same where that has failed: what is known is good until then."""
 
 
 class Tables:
@@ -36,13 +38,17 @@ class Tables:
     ) -> SnmpError | None:
         """Read one table; what came before a failure is kept."""
         signs = tuple(_number(values.get(oid)) for oid, _ in table.signs)
-        learnt = self.known.get(place)
-        failed = None
-        if learnt is None or not learnt.beats or _changed(table, learnt.signs, signs):
+        before = self.known.get(place)
+        changed = before is None or _changed(table, before.signs, signs)
+        learnt, failed = before, None
+        if learnt is None or changed or not learnt.beats:
             try:
                 learnt = await self._learn(table, values, signs)
             except SnmpError as error:
-                return error
+                if before is None or changed:
+                    return error
+                learnt = replace(before, beats=PUT_OFF_BEATS)
+                failed = await self._values(table, learnt.asks, values)
         else:
             failed = await self._values(table, learnt.asks, values)
         answered = reader.rows(table, learnt.rows)
