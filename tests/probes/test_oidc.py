@@ -198,7 +198,7 @@ async def test_a_login_page_passes_if_it_is_known_by_a_word(
         ("https://elsewhere.example/callback?error=login_required", Reason.WRONG_CONTENT),
         ("https://portal.example/callback?error=login_required&state=forged", Reason.WRONG_CONTENT),
         ("/error?oauthErrorCode=invalid_client", Reason.REJECTED),
-        ("javascript:alert(1)", Reason.PROTOCOL_ERROR),
+        ("javascript:alert(1)", Reason.FORBIDDEN_TARGET),
         ("", Reason.WRONG_CONTENT),
     ],
 )

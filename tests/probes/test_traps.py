@@ -9,6 +9,7 @@ import resource
 import shutil
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class Receiving:
     receiver: TrapReceiver
     decoder: Decoder
     port: int
+    folder: str
+    """Where net-snmp's commands keep what they remember."""
     told: list[Told] = field(default_factory=list)
     end: Mapping[Dropped, int] | None = None
 
@@ -75,7 +78,7 @@ class Receiving:
             *(command, *version, f"127.0.0.1:{self.port}", *arguments[len(version) + 1 :]),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "MIBS": "", "SNMP_PERSISTENT_DIR": "/nonexistent"},
+            env={**os.environ, "MIBS": "", "SNMP_PERSISTENT_DIR": self.folder},
         )
         said, _ = await process.communicate()
         return process.returncode or 0, said.decode()
@@ -116,8 +119,9 @@ async def receiving(
     receiver.filter.know(devices, engines or {})
     task = asyncio.create_task(receiver.run())
     try:
-        at = Receiving(receiver, decoder, sock.getsockname()[1], told)
-        yield at
+        with tempfile.TemporaryDirectory() as folder:
+            at = Receiving(receiver, decoder, sock.getsockname()[1], folder, told)
+            yield at
         at.end = dict(receiver.dropped)
     finally:
         task.cancel()

@@ -105,10 +105,12 @@ def test_a_battery_that_cannot_be_is_one_line(seconds: str) -> None:
 
 
 @pytest.mark.parametrize("action", [("up",), ("down",), ("scenario", "hard-night")])
-def test_no_folder_for_the_control_socket_is_one_line(action: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nonexistent")
+def test_no_folder_for_the_control_socket_is_one_line(
+    action: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "gone"))
     assert trouble(lienxa("lab", *action)) == (
-        f"lienxa: /nonexistent/lienxa-lab-{os.geteuid()}: cannot be made: No such file or directory; "
+        f"lienxa: {tmp_path}/gone/lienxa-lab-{os.geteuid()}: cannot be made: No such file or directory; "
         "name a control socket with --control"
     )
 
@@ -337,4 +339,4 @@ def test_the_wheel_holds_all_packages_and_their_data_and_works_elsewhere(tmp_pat
         check=False,
     )
     assert (outcome.returncode, len(outcome.stderr.splitlines())) == (0, 1)
-    assert len(outcome.stdout.splitlines()) == 12
+    assert len(outcome.stdout.splitlines()) == 13
