@@ -11,9 +11,10 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,6 +107,14 @@ class Receiving:
         return {reason: count for reason, count in found.items() if count}
 
 
+@contextlib.contextmanager
+def remembering() -> Iterator[str]:
+    """A folder for what net-snmp's commands keep; they would say that they make what it lacks."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "cert_indexes").mkdir()
+        yield folder
+
+
 @contextlib.asynccontextmanager
 async def receiving(
     *agents: SnmpAgent, address: str = "127.0.0.1", engines: Mapping[bytes, str] | None = None
@@ -119,7 +128,7 @@ async def receiving(
     receiver.filter.know(devices, engines or {})
     task = asyncio.create_task(receiver.run())
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with remembering() as folder:
             at = Receiving(receiver, decoder, sock.getsockname()[1], folder, told)
             yield at
         at.end = dict(receiver.dropped)
