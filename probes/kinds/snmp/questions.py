@@ -45,6 +45,23 @@ class Questions:
 
     async def get(self, oids: Sequence[str]) -> Mapping[str, SnmpValue]:
         """The objects that there are; raises `SnmpError`."""
+        if self._settings.agent.version != "v1" or len(oids) <= MAX_OBJECTS_V1:
+            return await self._get(oids)
+        found: dict[str, SnmpValue] = {}
+        missing = None
+        for start in range(0, len(oids), MAX_OBJECTS_V1):
+            try:
+                found |= await self._get(oids[start : start + MAX_OBJECTS_V1])
+            except SnmpError as error:
+                found |= error.found
+                if error.reason is not Reason.NO_SUCH_OBJECT:
+                    raise SnmpError(error.reason, error.detail, found) from None
+                missing = error
+        if not found and missing is not None:
+            raise missing
+        return found
+
+    async def _get(self, oids: Sequence[str]) -> Mapping[str, SnmpValue]:
         self._in_time()
         settings = self._settings
         return await self._snmp.get(settings.agent, oids, settings.timeout_s, conditions=self._conditions)
@@ -69,9 +86,7 @@ class Questions:
         """Ask for all parts; what came before a failure is in `values`."""
         try:
             for oids in asks:
-                most = MAX_OBJECTS_V1 if self._settings.agent.version == "v1" else MAX_OBJECTS
-                for start in range(0, len(oids), most):
-                    values |= await self.get(oids[start : start + most])
+                values |= await self.get(oids)
         except SnmpError as error:
             values |= error.found
             return error
