@@ -11,8 +11,8 @@ from probes.results import Beat, Reason
 
 MAX_OBJECTS = 36
 """In one request: the answer stays below 1,500 bytes."""
-MAX_OBJECTS_V1, PATIENCE_V1 = 6, 4
-"""SNMPv1 is asked object by object: so many in the time of one call, and a walk may take so many times longer."""
+MAX_OBJECTS_V1 = 6
+"""SNMPv1 is asked object by object, and so many must fit the time of one call."""
 SHARE_OF_BEAT, LONGEST_S = 0.8, 35.0
 """Of the interval, after which nothing more is asked; the runner ends every attempt after 60 s, and what was read with
 it, and a patient request may take 20."""
@@ -70,8 +70,7 @@ class Questions:
         """The rows below `oid`; raises `SnmpError`."""
         self._in_time()
         settings = self._settings
-        timeout_s = settings.timeout_s * (PATIENCE_V1 if settings.agent.version == "v1" else 1)
-        rows = await self._snmp.walk(settings.agent, oid, timeout_s, limit, conditions=self._conditions)
+        rows = await self._snmp.walk(settings.agent, oid, settings.timeout_s, limit, conditions=self._conditions)
         if rows.reason is not None:
             self.cut = SnmpError(rows.reason)
         return rows
